@@ -5,8 +5,18 @@ use crate::forecast::Direction;
 /// How one forecast fared at one horizon, beside the naive baseline on the same case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Score {
+    /// The price or value the forecast started from, in the terms of its target time (splits between applied).
+    pub reference_price: f64,
     /// What happened, in the forecast's unit.
     pub change: f64,
+    /// The forecast's median, in the same unit.
+    pub median: f64,
+    /// Lower end of the 80 % interval.
+    pub low_80: f64,
+    /// Upper end of the 80 % interval.
+    pub high_80: f64,
+    /// The forecast's probability of a positive change.
+    pub prob_up: f64,
     /// Continuous ranked probability score, in the forecast's unit; lower is better.
     pub crps: f64,
     /// The baseline's.

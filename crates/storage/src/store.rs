@@ -253,6 +253,8 @@ pub struct ScoreRow {
     pub horizon: u32,
     /// The forecast's information cut.
     pub as_of: Timestamp,
+    /// When the forecast was recorded.
+    pub issued_at: Timestamp,
     /// When it matured.
     pub target_time: Timestamp,
     /// The price or value it was judged by.
