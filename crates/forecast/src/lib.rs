@@ -1,1 +1,23 @@
-//! forecast
+//! Forecasts: from bars to calibrated quantiles, and how they fared.
+//!
+//! Pure, deterministic arithmetic: this crate knows neither network, disk nor the current time. Read [`panel`] first
+//! (what was measured, in columns), then [`model`] (what can be asked), [`model_set`] (fitting, predicting, storing),
+//! [`naive`] (the baseline everything is judged against) and [`backtest`].
+
+pub mod panel;
+
+pub mod model;
+pub mod naive;
+
+pub mod model_set;
+
+pub mod backtest;
+
+pub mod error;
+
+pub use backtest::{BacktestRun, BacktestSeries, BacktestSpec, ForecastColumns, Progress, backtest};
+pub use error::ForecastError;
+pub use model::{FittedForecaster, Forecaster, ModelName, Prediction};
+pub use model_set::{Artefact, FitParams, ModelSet};
+pub use naive::{NAIVE_WINDOW, naive};
+pub use panel::{Panel, PanelBar};
