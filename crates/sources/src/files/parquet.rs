@@ -1,0 +1,226 @@
+//! Parquet files, one record batch in memory at a time.
+
+use std::fs::File;
+
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit};
+use jiff::Timestamp;
+
+use super::quarantine::Progress;
+use super::table::{Cell, Content, Field, Next};
+use super::walk::DataFile;
+use crate::Error;
+
+const ROWS_AT_ONCE: usize = 8192;
+
+/// A Parquet file being read row by row.
+#[derive(Debug)]
+pub(super) struct Columns {
+    file: DataFile,
+    header: Vec<String>,
+    builder: Option<ParquetRecordBatchReaderBuilder<File>>,
+    reader: Option<ParquetRecordBatchReader>,
+    fields: &'static [Field],
+    /// For each field the position of its column within a batch.
+    projected: Vec<Option<usize>>,
+    columns: Vec<Column>,
+    n_rows: usize,
+    at: usize,
+    row: u64,
+    total_rows: u64,
+}
+
+/// A field's values in the present batch.
+#[derive(Debug)]
+enum Column {
+    Absent,
+    Text(StringArray),
+    Number(Float64Array),
+    Time(TimestampMicrosecondArray),
+}
+
+impl Columns {
+    pub(super) fn open(file: &DataFile) -> Result<Self, Error> {
+        let opened = File::open(&file.path).map_err(|cause| Error::Open { path: file.path.clone(), cause })?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(opened)
+            .map_err(|cause| Error::Header { path: file.path.clone(), cause: cause.into() })?;
+        let header = builder.schema().fields().iter().map(|field| field.name().trim().to_owned()).collect();
+        let total_rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        Ok(Self {
+            file: file.clone(),
+            header,
+            builder: Some(builder),
+            reader: None,
+            fields: &[],
+            projected: Vec::new(),
+            columns: Vec::new(),
+            n_rows: 0,
+            at: 0,
+            row: 0,
+            total_rows,
+        })
+    }
+
+    pub(super) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Reads only these fields' columns from here on; to be called once, before the first row.
+    pub(super) fn select(&mut self, fields: &'static [Field], positions: &[Option<usize>]) -> Result<(), Error> {
+        let builder = self.builder.take().expect("fields are chosen once, before the first row");
+        for (field, position) in fields.iter().zip(positions) {
+            let Some(position) = *position else { continue };
+            let found = builder.schema().field(position).data_type();
+            if !readable(found, field.content) {
+                return Err(Error::ColumnType {
+                    path: self.file.path.clone(),
+                    field: field.name,
+                    column: self.header[position].clone(),
+                    found: found.to_string(),
+                });
+            }
+        }
+        let mut wanted: Vec<usize> = positions.iter().flatten().copied().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.projected =
+            positions.iter().map(|position| position.and_then(|p| wanted.binary_search(&p).ok())).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(ROWS_AT_ONCE)
+            .build()
+            .map_err(|cause| Error::Header { path: self.file.path.clone(), cause: cause.into() })?;
+        self.reader = Some(reader);
+        self.fields = fields;
+        Ok(())
+    }
+
+    pub(super) fn next(&mut self) -> Next {
+        while self.at >= self.n_rows {
+            let Some(reader) = &mut self.reader else { return Next::End };
+            match reader.next() {
+                None => self.reader = None,
+                Some(Ok(batch)) => {
+                    if let Err(cause) = self.load(&batch) {
+                        self.reader = None;
+                        return self.damaged(&cause.to_string());
+                    }
+                }
+                Some(Err(cause)) => {
+                    self.reader = None;
+                    return self.damaged(&cause.to_string());
+                }
+            }
+        }
+        self.at += 1;
+        self.row += 1;
+        Next::Row
+    }
+
+    fn damaged(&mut self, cause: &str) -> Next {
+        self.columns.clear();
+        (self.n_rows, self.at) = (0, 0);
+        self.row += 1;
+        Next::Damaged(cause.to_owned())
+    }
+
+    fn load(&mut self, batch: &RecordBatch) -> Result<(), arrow::error::ArrowError> {
+        self.columns.clear();
+        (self.n_rows, self.at) = (0, 0);
+        for (field, projected) in self.fields.iter().zip(&self.projected) {
+            let column = match projected {
+                Some(position) => Column::read(batch.column(*position), field.content)?,
+                None => Column::Absent,
+            };
+            self.columns.push(column);
+        }
+        self.n_rows = batch.num_rows();
+        Ok(())
+    }
+
+    pub(super) fn row(&self) -> u64 {
+        self.row
+    }
+
+    /// Renders the chosen fields of the present row, comma-separated.
+    pub(super) fn raw(&self, raw: &mut Vec<u8>) {
+        for field in 0..self.columns.len() {
+            if field > 0 {
+                raw.push(b',');
+            }
+            match self.cell(field) {
+                Cell::Missing => {}
+                Cell::Text(text) => raw.extend_from_slice(text),
+                Cell::Number(value) => raw.extend_from_slice(value.to_string().as_bytes()),
+                Cell::Time(instant) => raw.extend_from_slice(instant.to_string().as_bytes()),
+            }
+        }
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let total_bytes = self.file.size_bytes;
+        let share = if self.total_rows == 0 { 1.0 } else { (self.row as f64 / self.total_rows as f64).min(1.0) };
+        Progress { read_bytes: (total_bytes as f64 * share) as u64, total_bytes, rows: self.row }
+    }
+
+    /// The present row's value of a field, named by its place among the chosen ones.
+    pub(super) fn cell(&self, field: usize) -> Cell<'_> {
+        let Some(index) = self.at.checked_sub(1) else { return Cell::Missing };
+        match self.columns.get(field) {
+            Some(Column::Text(values)) if values.is_valid(index) => match values.value(index).trim() {
+                "" => Cell::Missing,
+                text => Cell::Text(text.as_bytes()),
+            },
+            Some(Column::Number(values)) if values.is_valid(index) => Cell::Number(values.value(index)),
+            Some(Column::Time(values)) if values.is_valid(index) => {
+                Timestamp::from_microsecond(values.value(index)).map_or(Cell::Missing, Cell::Time)
+            }
+            _ => Cell::Missing,
+        }
+    }
+}
+
+fn is_text(found: &DataType) -> bool {
+    match found {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+fn is_number(found: &DataType) -> bool {
+    found.is_numeric()
+}
+
+fn is_time(found: &DataType) -> bool {
+    matches!(found, DataType::Timestamp(_, _) | DataType::Date32 | DataType::Date64)
+}
+
+fn readable(found: &DataType, content: Content) -> bool {
+    match content {
+        Content::Text => is_text(found) || found.is_integer(),
+        Content::Number => is_text(found) || is_number(found),
+        Content::Time => is_text(found) || is_time(found) || found.is_integer(),
+    }
+}
+
+impl Column {
+    /// Text stays text and passes the same parsers as CSV; so do integers where a text or a time is wanted.
+    fn read(values: &ArrayRef, content: Content) -> Result<Self, arrow::error::ArrowError> {
+        let found = values.data_type();
+        if is_time(found) {
+            let values = cast(values, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+            return Ok(values.as_any().downcast_ref().cloned().map_or(Self::Absent, Self::Time));
+        }
+        if is_number(found) && content == Content::Number {
+            let values = cast(values, &DataType::Float64)?;
+            return Ok(values.as_any().downcast_ref().cloned().map_or(Self::Absent, Self::Number));
+        }
+        let values = cast(values, &DataType::Utf8)?;
+        Ok(values.as_any().downcast_ref().cloned().map_or(Self::Absent, Self::Text))
+    }
+}
