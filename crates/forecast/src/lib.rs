@@ -13,6 +13,8 @@ pub mod model_set;
 
 pub mod backtest;
 
+pub mod score;
+
 pub mod error;
 
 pub use backtest::{BacktestRun, BacktestSeries, BacktestSpec, ForecastColumns, Progress, backtest};
