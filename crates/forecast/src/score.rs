@@ -27,7 +27,7 @@ mod track_record;
 
 pub use bootstrap::{Bootstrap, Interval};
 pub use case::{
-    CRPS_WEIGHTS, Outcome, brier, covers, crps, crps_weights, hit, interval_score, log_loss, pinball_loss, score_case,
+    CRPS_WEIGHTS, brier, covers, crps, crps_weights, hit, interval_score, log_loss, pinball_loss, score_case,
 };
 pub use diebold_mariano::DieboldMariano;
 pub use multiplicity::benjamini_hochberg;

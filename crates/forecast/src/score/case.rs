@@ -5,15 +5,6 @@ use market::{AssetKind, Direction, HorizonForecast, LEVELS, N_LEVELS, Score};
 /// Weights of the levels in [`crps`]: the width of the part of `(0, 1)` that is nearest to each.
 pub const CRPS_WEIGHTS: [f64; N_LEVELS] = crps_weights(&LEVELS);
 
-/// What a forecast is judged by.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Outcome {
-    /// The price or value the forecast started from, in the terms of its target time (splits between applied).
-    pub reference_price: f64,
-    /// The finite change from there to the target, in the forecast's unit.
-    pub change: f64,
-}
-
 /// Weights for ascending `levels`: level `i` stands for the probabilities from half way to the level before (or 0) to half
 /// way to the next (or 1). They sum to 1.
 #[must_use]
@@ -102,9 +93,11 @@ fn rise(change: f64) -> f64 {
 }
 
 /// How a forecast fared at one horizon, beside its baseline, under rule [`market::forecast::DIRECTION_RULE`].
+///
+/// `reference_price` is the price or value the forecast started from, in the terms of its target time (splits between
+/// applied); `change` is the finite change from there to the target, in the forecast's unit.
 #[must_use]
-pub fn score_case(forecast: &HorizonForecast, outcome: Outcome, kind: AssetKind) -> Score {
-    let Outcome { reference_price, change } = outcome;
+pub fn score_case(forecast: &HorizonForecast, reference_price: f64, change: f64, kind: AssetKind) -> Score {
     debug_assert!(change.is_finite(), "an outcome is measured");
     let quantiles = forecast.quantiles.values();
     let [low_95, _, low_80, .., high_80, _, high_95] = *quantiles;
