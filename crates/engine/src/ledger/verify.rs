@@ -1,0 +1,429 @@
+//! The audit of a chain: rules, checked entry by entry in bounded memory.
+
+use std::fmt;
+use std::io::BufRead;
+
+use jiff::Timestamp;
+use market::ledger::entry_hash;
+use market::{ChainId, Checkpoint, Hash};
+use storage::Store;
+
+use super::LedgerError;
+use super::export::Pages;
+use super::facts::{Facts, FirstFacts};
+use super::line::{Line, Lines, NotALine};
+use super::pending::{Pending, check_horizons};
+use super::slots::Slots;
+
+/// What must hold of every entry, in the order of checking. [`Rule::as_str`] is its stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// A line is an entry as the ledger writes it, byte for byte.
+    Line,
+    /// Positions count up from 0.
+    Seq,
+    /// `prev` is the hash of the entry before.
+    Prev,
+    /// The first entry is a schedule that names its chain.
+    ScheduleFirst,
+    /// The chain is one, and the one that was expected.
+    Chain,
+    /// `hash` is the hash of the entry.
+    Hash,
+    /// The entry a checkpoint names is there and has its hash.
+    Checkpoint,
+    /// The body can be read.
+    Body,
+    /// `recorded_at` never decreases.
+    RecordedAtOrder,
+    /// A later schedule takes effect after what is recorded already.
+    ScheduleFrom,
+    /// A forecast is recorded before each of its target times.
+    IssuedBeforeTarget,
+    /// A forecast is recorded between its information cut and the end of the slot's grace.
+    IssuedInGrace,
+    /// A forecast is for a slot of the schedule.
+    SlotUnscheduled,
+    /// A slot has one forecast.
+    SlotOnce,
+    /// A `missed` covers past slots and counts them.
+    MissedSlots,
+    /// A horizon is resolved once.
+    OutcomeOnce,
+    /// An outcome or void names an earlier forecast, by position and hash, and one of its horizons.
+    OutcomeRefers,
+    /// An outcome or void is recorded at or after its target time.
+    OutcomeMaturity,
+    /// The scores follow from the forecast and the price.
+    OutcomeScores,
+    /// A `checkpoint` entry names an entry before it.
+    CheckpointRefers,
+    /// Every scheduled slot has a forecast or lies in a `missed`.
+    SlotUnexplained,
+}
+
+impl Rule {
+    /// All rules, in the order of checking.
+    pub const ALL: [Self; 21] = [
+        Self::Line,
+        Self::Seq,
+        Self::Prev,
+        Self::ScheduleFirst,
+        Self::Chain,
+        Self::Hash,
+        Self::Checkpoint,
+        Self::Body,
+        Self::RecordedAtOrder,
+        Self::ScheduleFrom,
+        Self::IssuedBeforeTarget,
+        Self::IssuedInGrace,
+        Self::SlotUnscheduled,
+        Self::SlotOnce,
+        Self::MissedSlots,
+        Self::OutcomeOnce,
+        Self::OutcomeRefers,
+        Self::OutcomeMaturity,
+        Self::OutcomeScores,
+        Self::CheckpointRefers,
+        Self::SlotUnexplained,
+    ];
+
+    /// Its name, as printed and as in `docs/ledger.md`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Seq => "seq",
+            Self::Prev => "prev",
+            Self::ScheduleFirst => "schedule_first",
+            Self::Chain => "chain",
+            Self::Hash => "hash",
+            Self::Checkpoint => "checkpoint",
+            Self::Body => "body",
+            Self::RecordedAtOrder => "recorded_at_order",
+            Self::ScheduleFrom => "schedule_from",
+            Self::IssuedBeforeTarget => "issued_before_target",
+            Self::IssuedInGrace => "issued_in_grace",
+            Self::SlotUnscheduled => "slot_unscheduled",
+            Self::SlotOnce => "slot_once",
+            Self::MissedSlots => "missed_slots",
+            Self::OutcomeOnce => "outcome_once",
+            Self::OutcomeRefers => "outcome_refers",
+            Self::OutcomeMaturity => "outcome_maturity",
+            Self::OutcomeScores => "outcome_scores",
+            Self::CheckpointRefers => "checkpoint_refers",
+            Self::SlotUnexplained => "slot_unexplained",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What is known of a chain from elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// Its name; without one the chain is the one its first entry names.
+    pub chain: Option<ChainId>,
+    /// A head published earlier. Names the chain too.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// All rules hold.
+    Sound(Report),
+    /// One does not.
+    Broken(Broken),
+}
+
+/// A sound chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its name.
+    pub chain: ChainId,
+    /// How many entries it has.
+    pub entries: u64,
+    /// How many of them are forecasts,
+    pub forecasts: u64,
+    /// outcomes,
+    pub outcomes: u64,
+    /// voids
+    pub voids: u64,
+    /// and `missed` entries.
+    pub missed: u64,
+    /// How many slots those say were missed.
+    pub missed_slots: u64,
+    /// How many horizons wait for an outcome.
+    pub open_horizons: u64,
+    /// When the first entry was recorded.
+    pub first_recorded_at: Timestamp,
+    /// When the last entry was recorded.
+    pub last_recorded_at: Timestamp,
+    /// Hash of the last entry.
+    pub head: Hash,
+}
+
+/// The first entry that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its position; for entries that are not there, the position of the first of them.
+    pub seq: u64,
+    /// The rule.
+    pub rule: Rule,
+    /// What was found, for people.
+    pub detail: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "broken at seq {}: {}: {}", self.seq, self.rule, self.detail)
+    }
+}
+
+/// A broken rule, not yet located.
+#[derive(Debug)]
+pub(super) struct Fault(Rule, String);
+
+pub(super) fn fault(rule: Rule, detail: impl Into<String>) -> Fault {
+    Fault(rule, detail.into())
+}
+
+/// Audits an export.
+///
+/// # Errors
+/// When the input fails or is no export at all. A broken chain is no error but a [`Verdict`].
+pub fn verify(input: impl BufRead, expected: Expected) -> Result<Verdict, LedgerError> {
+    let mut lines = Lines::new(input);
+    let mut verifier = Verifier::new(expected);
+    let verdict = loop {
+        match lines.next_line().map_err(LedgerError::Read)? {
+            Some(Ok(line)) => match verifier.push(&line) {
+                Ok(()) => {}
+                Err(broken) => break Err(broken),
+            },
+            Some(Err(NotALine)) => {
+                // One damaged line among others is a broken ledger; without others it is something else altogether.
+                let is_export = verifier.next_seq > 0 || matches!(lines.next_line(), Ok(Some(Ok(_))));
+                if !is_export {
+                    return Err(LedgerError::NotAnExport { reason: "its first lines are no entries" });
+                }
+                break Err(verifier.locate(fault(Rule::Line, NotALine.to_string())));
+            }
+            None if verifier.next_seq == 0 && verifier.expected.checkpoint.is_none() => {
+                return Err(LedgerError::NotAnExport { reason: "it is empty" });
+            }
+            None => break verifier.finish(),
+        }
+    };
+    Ok(verdict.map_or_else(Verdict::Broken, Verdict::Sound))
+}
+
+/// Audits a chain in its store, up to its present head.
+///
+/// # Errors
+/// When the store fails, or the chain has no entry.
+pub async fn verify_stored(
+    store: &dyn Store,
+    chain: &ChainId,
+    checkpoint: Option<Checkpoint>,
+) -> Result<Verdict, LedgerError> {
+    let mut verifier = Verifier::new(Expected { chain: Some(chain.clone()), checkpoint });
+    let mut pages = Pages::open(store, chain, 0).await?;
+    loop {
+        let entries = pages.next_entries().await?;
+        if entries.is_empty() {
+            return Ok(verifier.finish().map_or_else(Verdict::Broken, Verdict::Sound));
+        }
+        for entry in entries {
+            let (prev, hash) = (entry.prev.to_string(), entry.hash.to_string());
+            let line = Line { seq: entry.seq, prev: &prev, hash: &hash, body: &entry.body };
+            if let Err(broken) = verifier.push(&line) {
+                return Ok(Verdict::Broken(broken));
+            }
+        }
+    }
+}
+
+/// Audits a chain entry by entry. After the first broken rule there is nothing more to be learned from it.
+#[derive(Debug)]
+pub struct Verifier {
+    expected: Expected,
+    chain: Option<ChainId>,
+    next_seq: u64,
+    head: Hash,
+    first_recorded_at: Option<Timestamp>,
+    last_recorded_at: Option<Timestamp>,
+    pending: Pending,
+    slots: Slots,
+    forecasts: u64,
+    outcomes: u64,
+    voids: u64,
+    missed: u64,
+    missed_slots: u64,
+}
+
+impl Verifier {
+    /// An audit that has seen nothing yet.
+    #[must_use]
+    pub fn new(expected: Expected) -> Self {
+        Self {
+            expected,
+            chain: None,
+            next_seq: 0,
+            head: Hash::ZERO,
+            first_recorded_at: None,
+            last_recorded_at: None,
+            pending: Pending::default(),
+            slots: Slots::default(),
+            forecasts: 0,
+            outcomes: 0,
+            voids: 0,
+            missed: 0,
+            missed_slots: 0,
+        }
+    }
+
+    /// Checks the next entry.
+    ///
+    /// # Errors
+    /// When it breaks a rule.
+    pub fn push(&mut self, line: &Line<'_>) -> Result<(), Broken> {
+        self.check(line).map_err(|fault| self.locate(fault))?;
+        self.next_seq += 1;
+        Ok(())
+    }
+
+    /// Checks what only the end can show.
+    ///
+    /// # Errors
+    /// When a slot is unexplained, or the chain ends before the checkpoint.
+    pub fn finish(self) -> Result<Report, Broken> {
+        if let Some(checkpoint) = self.expected.checkpoint.as_ref().filter(|c| c.seq >= self.next_seq) {
+            let detail = format!("the chain ends before entry {} of the checkpoint", checkpoint.seq);
+            return Err(self.locate(fault(Rule::Checkpoint, detail)));
+        }
+        if let Some((seq, detail)) = self.slots.unexplained() {
+            return Err(Broken { seq, rule: Rule::SlotUnexplained, detail });
+        }
+        let (Some(chain), Some(first_recorded_at), Some(last_recorded_at)) =
+            (self.chain.clone(), self.first_recorded_at, self.last_recorded_at)
+        else {
+            return Err(self.locate(fault(Rule::ScheduleFirst, "there are no entries")));
+        };
+        Ok(Report {
+            chain,
+            entries: self.next_seq,
+            forecasts: self.forecasts,
+            outcomes: self.outcomes,
+            voids: self.voids,
+            missed: self.missed,
+            missed_slots: self.missed_slots,
+            open_horizons: self.pending.n_horizons(),
+            first_recorded_at,
+            last_recorded_at,
+            head: self.head,
+        })
+    }
+
+    fn locate(&self, Fault(rule, detail): Fault) -> Broken {
+        Broken { seq: self.next_seq, rule, detail }
+    }
+
+    fn check(&mut self, line: &Line<'_>) -> Result<(), Fault> {
+        if line.seq != self.next_seq {
+            return Err(fault(Rule::Seq, format!("it says {}", line.seq)));
+        }
+        if line.prev.as_bytes() != self.head.hex() {
+            return Err(fault(Rule::Prev, format!("the entry before has the hash {}", self.head)));
+        }
+        let chain = match &mut self.chain {
+            Some(chain) => chain,
+            none => none.insert(self.expected.first(line.body)?),
+        };
+        let hash = entry_hash(chain, line.seq, &self.head, line.body);
+        if line.hash.as_bytes() != hash.hex() {
+            return Err(fault(Rule::Hash, format!("its hash is {hash}")));
+        }
+        if let Some(checkpoint) = self.expected.checkpoint.as_ref().filter(|c| c.seq == line.seq)
+            && checkpoint.hash != hash
+        {
+            return Err(fault(Rule::Checkpoint, format!("the checkpoint's hash is {}", checkpoint.hash)));
+        }
+        let facts = Facts::parse(line.body).map_err(|e| fault(Rule::Body, e.to_string()))?;
+        let recorded_at = facts.recorded_at();
+        if let Some(last) = self.last_recorded_at.filter(|last| recorded_at < *last) {
+            return Err(fault(Rule::RecordedAtOrder, format!("recorded at {recorded_at}, after an entry of {last}")));
+        }
+        self.slots.pass(line.seq, recorded_at);
+        self.take(line.seq, hash, facts)?;
+        self.first_recorded_at.get_or_insert(recorded_at);
+        self.last_recorded_at = Some(recorded_at);
+        self.head = hash;
+        Ok(())
+    }
+
+    fn take(&mut self, seq: u64, hash: Hash, facts: Facts<'_>) -> Result<(), Fault> {
+        match facts {
+            Facts::Schedule(body) => {
+                if self.chain.as_ref().is_none_or(|chain| chain.to_string() != body.chain) {
+                    return Err(fault(Rule::Chain, format!("the schedule is of chain {:?}", body.chain)));
+                }
+                self.slots.schedule(&body, self.last_recorded_at)
+            }
+            Facts::Forecast(facts) => {
+                self.forecasts += 1;
+                let (as_of, recorded_at) = (facts.as_of.0, facts.recorded_at.0);
+                check_horizons(&facts)?;
+                let kind = self.slots.forecast(&facts.symbol, facts.timeframe.0, as_of, recorded_at)?;
+                self.pending.add(seq, hash, kind, facts);
+                Ok(())
+            }
+            Facts::Outcome(facts) => {
+                self.outcomes += 1;
+                self.pending.score(&facts)
+            }
+            Facts::Void(facts) => {
+                self.voids += 1;
+                self.pending.void(&facts)
+            }
+            Facts::Missed(facts) => {
+                self.missed += 1;
+                self.missed_slots = self.missed_slots.saturating_add(facts.count);
+                self.slots.missed(&facts)
+            }
+            Facts::Model(_) => Ok(()),
+            Facts::Checkpoint(facts) => {
+                let named = facts.seq.checked_add(1);
+                let is_prev = named == Some(seq);
+                if named.is_none_or(|named| named > seq) || (is_prev && facts.hash.0 != self.head) {
+                    return Err(fault(Rule::CheckpointRefers, format!("entry {} has not that hash", facts.seq)));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Expected {
+    /// The chain a first entry names, if it is the expected one.
+    fn first(&self, body: &str) -> Result<ChainId, Fault> {
+        let first: FirstFacts = serde_json::from_str(body).map_err(|e| fault(Rule::Body, e.to_string()))?;
+        let kind = first.kind.as_ref().and_then(serde_json::Value::as_str);
+        let name = first.chain.as_ref().and_then(serde_json::Value::as_str);
+        let (Some("schedule"), Some(name)) = (kind, name) else {
+            return Err(fault(Rule::ScheduleFirst, "the first entry is no schedule that names its chain"));
+        };
+        let chain = name.parse::<ChainId>().ok().filter(|chain| chain.to_string() == name);
+        let chain = chain.ok_or_else(|| fault(Rule::Chain, format!("{name:?} names no chain")))?;
+        let mut expected = self.chain.iter().chain(self.checkpoint.iter().map(|checkpoint| &checkpoint.chain));
+        match expected.find(|expected| **expected != chain) {
+            Some(expected) => Err(fault(Rule::Chain, format!("the chain is {chain}, not {expected}"))),
+            None => Ok(chain),
+        }
+    }
+}
