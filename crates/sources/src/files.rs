@@ -33,6 +33,3 @@ pub use walk::{DataFile, Format, find};
 
 /// Most rows a batch can hold.
 pub const BATCH_ROWS: usize = 20_000;
-
-#[cfg(test)]
-mod tests;

@@ -139,7 +139,7 @@ impl<'a> ObservationFile<'a> {
     fn read_row(&mut self) -> Result<Option<(String, Observation)>, Reason> {
         let (table, options) = (&self.table, self.options);
         let id = table.text(0)?;
-        if id.len() > 64 || !id.bytes().all(|b| b.is_ascii_graphic()) {
+        if id.len() > 64 || !id.bytes().all(|b| matches!(b, b' '..=b'~')) {
             return Err(Reason::SeriesId { text: id.chars().take(48).collect() });
         }
         if !options.series.is_empty() && !options.series.iter().any(|wanted| wanted.eq_ignore_ascii_case(id)) {

@@ -1,6 +1,7 @@
 //! Parquet files, one record batch in memory at a time.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -45,8 +46,8 @@ enum Column {
 impl Columns {
     pub(super) fn open(file: &DataFile) -> Result<Self, Error> {
         let opened = File::open(&file.path).map_err(|cause| Error::Open { path: file.path.clone(), cause })?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(opened)
-            .map_err(|cause| Error::Header { path: file.path.clone(), cause: cause.into() })?;
+        let builder = contained(|| ParquetRecordBatchReaderBuilder::try_new(opened))
+            .map_err(|cause| Error::Header { path: file.path.clone(), cause })?;
         let header = builder.schema().fields().iter().map(|field| field.name().trim().to_owned()).collect();
         let total_rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         Ok(Self {
@@ -89,11 +90,9 @@ impl Columns {
         self.projected =
             positions.iter().map(|position| position.and_then(|p| wanted.binary_search(&p).ok())).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let reader = builder
-            .with_projection(mask)
-            .with_batch_size(ROWS_AT_ONCE)
-            .build()
-            .map_err(|cause| Error::Header { path: self.file.path.clone(), cause: cause.into() })?;
+        let batches = builder.with_projection(mask).with_batch_size(ROWS_AT_ONCE);
+        let reader =
+            contained(|| batches.build()).map_err(|cause| Error::Header { path: self.file.path.clone(), cause })?;
         self.reader = Some(reader);
         self.fields = fields;
         Ok(())
@@ -102,15 +101,15 @@ impl Columns {
     pub(super) fn next(&mut self) -> Next {
         while self.at >= self.n_rows {
             let Some(reader) = &mut self.reader else { return Next::End };
-            match reader.next() {
-                None => self.reader = None,
-                Some(Ok(batch)) => {
+            match contained(|| reader.next().transpose()) {
+                Ok(None) => self.reader = None,
+                Ok(Some(batch)) => {
                     if let Err(cause) = self.load(&batch) {
                         self.reader = None;
                         return self.damaged(&cause.to_string());
                     }
                 }
-                Some(Err(cause)) => {
+                Err(cause) => {
                     self.reader = None;
                     return self.damaged(&cause.to_string());
                 }
@@ -180,6 +179,20 @@ impl Columns {
                 Timestamp::from_microsecond(values.value(index)).map_or(Cell::Missing, Cell::Time)
             }
             _ => Cell::Missing,
+        }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Does one step of the parquet library, which panics on some damaged files where it should give an error: a bad file
+/// must not take the import of the others with it. What panicked is not used again.
+fn contained<T, E: Into<Cause>>(step: impl FnOnce() -> Result<T, E>) -> Result<T, Cause> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(done) => done.map_err(Into::into),
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            Err(said.unwrap_or("the file's structure is damaged").into())
         }
     }
 }

@@ -110,7 +110,7 @@ pub enum Reason {
     #[error(transparent)]
     Symbol(#[from] SymbolError),
     /// The id of a macro series is none.
-    #[error("{text:?} is not the id of a series: 1 to 64 visible ASCII characters are expected")]
+    #[error("{text:?} is not the id of a series: 1 to 64 printable ASCII characters are expected")]
     SeriesId {
         /// What stood there.
         text: String,

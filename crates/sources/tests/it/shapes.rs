@@ -1,0 +1,137 @@
+//! What the options choose: symbols, classes, timeframes, columns, adjustments; and where stamps fall.
+
+use market::{Adjustment, AssetClass, AssetKind, Timeframe};
+use sources::files::{BarOptions, ColumnMap};
+
+use super::{options, read_bytes};
+
+fn rows(symbol: &str, stamps: &[&str]) -> String {
+    stamps.iter().map(|stamp| format!("{symbol},{stamp},1,1,1,1,5\n")).collect()
+}
+
+const HEADER: &str = "symbol,timestamp,open,high,low,close,volume\n";
+
+/// Reads bars of one symbol, and checks timeframe, and open and close of the last bar.
+fn check_places(symbol: &str, stamps: &[&str], expected: &str) {
+    let text = format!("{HEADER}{}", rows(symbol, stamps));
+    let read = read_bytes("bars.csv", text.as_bytes(), &options()).unwrap();
+    assert_eq!(read.reasons(), [""; 0], "{symbol} {stamps:?}");
+    let batch = &read.batches[0];
+    let bar = batch.bars.last().unwrap();
+    assert_eq!(bar.known_at, bar.close_time);
+    let found = format!("{} {} {}", batch.timeframe, bar.open_time, bar.close_time);
+    assert_eq!(found, expected, "{symbol} {stamps:?}");
+}
+
+#[test]
+fn stamps_name_bars() {
+    check_places("AAPL", &["2019-07-02", "2019-07-03"], "1D 2019-07-03T13:30:00Z 2019-07-03T17:00:00Z");
+    check_places(
+        "AAPL",
+        &["2019-07-01T00:00:00-04:00", "2019-07-02T00:00:00-04:00"],
+        "1D 2019-07-02T13:30:00Z 2019-07-02T20:00:00Z",
+    );
+    check_places(
+        "AAPL",
+        &["2019-07-01T13:30:00Z", "2019-07-02T13:30:00Z"],
+        "1D 2019-07-02T13:30:00Z 2019-07-02T20:00:00Z",
+    );
+    check_places(
+        "AAPL",
+        &["2019-07-02T18:30:00Z", "2019-07-02T19:30:00Z"],
+        "1h 2019-07-02T19:30:00Z 2019-07-02T20:00:00Z",
+    );
+    check_places("AAPL", &["2019-07-01", "2019-07-08"], "1W 2019-07-08T13:30:00Z 2019-07-12T20:00:00Z");
+    check_places("AAPL", &["2019-09-01", "2019-10-01"], "1M 2019-10-01T13:30:00Z 2019-10-31T20:00:00Z");
+    check_places("BTCUSDT", &["2019-07-01", "2019-07-02"], "1D 2019-07-02T00:00:00Z 2019-07-03T00:00:00Z");
+    check_places("BTCUSDT", &["2019-07-01", "2019-07-08"], "1W 2019-07-08T00:00:00Z 2019-07-15T00:00:00Z");
+    check_places(
+        "BTCUSDT",
+        &["2019-07-01T00:00:00Z", "2019-07-01T00:01:00Z", "2019-07-01T03:00:00Z"],
+        "1m 2019-07-01T03:00:00Z 2019-07-01T03:01:00Z",
+    );
+}
+
+#[test]
+fn symbols_are_taken_by_rule_and_filtered_in_either_spelling() {
+    let days = ["2019-07-01", "2019-07-02"];
+    let text: String = ["BTCUSDT", "AAPL", "PEPEUSDT"].map(|symbol| rows(symbol, &days)).concat();
+    let text = format!("{HEADER}{text}");
+    for (wanted, expected) in [
+        (&[][..], &["AAPL equity", "BTC coin", "PEPE coin"][..]),
+        (&["btc"], &["BTC coin"]),
+        (&["BTCUSDT"], &["BTC coin"]),
+        (&["pepe", "AAPL"], &["AAPL equity", "PEPE coin"]),
+        (&["PEPEUSDT", "ETH"], &["PEPE coin"]),
+    ] {
+        let symbols = wanted.iter().map(|&symbol| symbol.to_owned()).collect();
+        let read = read_bytes("bars.csv", text.as_bytes(), &BarOptions { symbols, ..options() }).unwrap();
+        let mut found: Vec<String> =
+            read.batches.iter().map(|batch| format!("{} {}", batch.asset.symbol, batch.asset.kind)).collect();
+        found.sort();
+        assert_eq!(found, expected, "{wanted:?}");
+        assert_eq!(read.counts.skipped as usize, 6 - 2 * expected.len());
+        assert_eq!(read.refused.len(), 0);
+    }
+}
+
+#[test]
+fn both_spellings_of_one_asset_are_one_series() {
+    let text = format!("{HEADER}{}{}", rows("BTC", &["2019-07-01", "2019-07-02"]), rows("BTCUSDT", &["2019-07-02"]));
+    let read = read_bytes("bars.csv", text.as_bytes(), &options()).unwrap();
+    assert_eq!(read.reasons(), ["4: the same as line 3"]);
+}
+
+#[test]
+fn options_say_what_the_file_cannot() {
+    let text = format!("{HEADER}{}", rows("VIX", &["2019-07-01", "2019-07-02"]));
+    let given = BarOptions {
+        kind: Some(AssetKind::Index),
+        timeframe: Some(Timeframe::D1),
+        adjustment: Adjustment::TotalReturn,
+        ..options()
+    };
+    let read = read_bytes("bars.csv", text.as_bytes(), &given).unwrap();
+    let batch = &read.batches[0];
+    assert_eq!((batch.asset.kind, batch.adjustment), (AssetKind::Index, Adjustment::TotalReturn));
+    assert_eq!(read_bytes("bars.csv", text.as_bytes(), &options()).unwrap().batches[0].adjustment, Adjustment::Raw);
+
+    let weekend = format!("{HEADER}{}", rows("BTCUSD", &["2019-07-06", "2019-07-07"]));
+    assert_eq!(read_bytes("bars.csv", weekend.as_bytes(), &options()).unwrap().n_bars(), 0);
+    let coins = BarOptions { class: Some(AssetClass::Crypto), ..options() };
+    assert_eq!(read_bytes("bars.csv", weekend.as_bytes(), &coins).unwrap().n_bars(), 2);
+    let series = BarOptions { class: Some(AssetClass::Macro), ..options() };
+    let error = read_bytes("bars.csv", weekend.as_bytes(), &series).unwrap_err().to_string();
+    assert!(error.ends_with("macro series have no bars; import them as observations"), "{error}");
+}
+
+#[test]
+fn columns_are_mapped_by_name_in_any_order() {
+    let text = "\u{feff}Close,Ticker,note,Date,Open,HIGH,low,Vol\r\n\
+        11,AAPL,\"a, \"\"b\"\"\",2019-07-01,10,12,9,5\r\n11,AAPL,,2019-07-02,10,12,9,5\r\n\r\n";
+    let columns = ColumnMap::parse(&["symbol=ticker", "timestamp = Date", "volume=Vol"]).unwrap();
+    let read = read_bytes("bars.csv", text.as_bytes(), &BarOptions { columns, ..options() }).unwrap();
+    assert_eq!(read.reasons(), [""; 0]);
+    let bar = read.batches[0].bars[1];
+    assert_eq!((bar.open, bar.high, bar.low, bar.close, bar.volume, bar.adj_close), (10.0, 12.0, 9.0, 11.0, 5.0, None));
+
+    for bad in ["symbol", "=x", "symbol="] {
+        assert!(ColumnMap::parse(&[bad]).unwrap_err().to_string().contains("field=column is expected"), "{bad}");
+    }
+    let columns = ColumnMap::parse(&["ticker=symbol"]).unwrap();
+    let error = read_bytes("bars.csv", text.as_bytes(), &BarOptions { columns, ..options() }).unwrap_err().to_string();
+    assert!(error.starts_with("a column is mapped to \"ticker\", which is no field here"), "{error}");
+}
+
+#[test]
+fn one_false_time_does_not_cost_the_rest_of_the_file() {
+    let mut stamps: Vec<String> = (1..=28).map(|day| format!("2020-02-{day:02}")).collect();
+    for (place, wrong) in [(0, "2021-01-01"), (9, "2012-02-10"), (20, "2022-02-21")] {
+        stamps[place] = wrong.to_owned();
+    }
+    let stamps: Vec<&str> = stamps.iter().map(String::as_str).collect();
+    let text = format!("{HEADER}{}", rows("BTCUSDT", &stamps));
+    let read = read_bytes("bars.csv", text.as_bytes(), &options()).unwrap();
+    let lines: Vec<u64> = read.refused.iter().map(|quarantine| quarantine.line).collect();
+    assert_eq!((read.n_bars(), lines), (25, vec![2, 11, 22]));
+}
