@@ -1,1 +1,36 @@
-//! engine
+//! What happens over time: data come in, models are trained, forecasts are issued, matured and scored.
+//!
+//! Read [`engine`] first: it holds the state and the one step ([`Engine::run_once`]) that everything repeats. Then the
+//! parts of that step, in the order of the flow: [`assemble`] and [`ingest`] (bars into panels), [`train`], [`issue`],
+//! [`resolve`], [`schedule`]; what comes out of it: [`body`] and [`ledger`] (what is kept), [`track`] (what it amounts
+//! to), [`views`] (what others may see); and [`replay`], which drives the step through recorded history.
+//!
+//! This crate knows no HTTP status codes and no command line. All time comes through [`market::Clock`].
+
+pub mod engine;
+
+pub mod assemble;
+mod desk;
+pub mod ingest;
+pub mod issue;
+mod release;
+mod resolve;
+mod schedule;
+pub mod train;
+
+pub mod body;
+pub mod ledger;
+pub mod rederive;
+
+mod track;
+pub mod views;
+
+pub mod replay;
+pub mod resample;
+
+mod error;
+mod settings;
+
+pub use engine::{Engine, Step};
+pub use error::{EngineError, Result};
+pub use settings::Settings;

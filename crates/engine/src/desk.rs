@@ -1,0 +1,193 @@
+//! What the engine holds in memory: panels, the last bars, the newest forecasts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use forecast::{ModelSet, Panel, PanelBar};
+use jiff::Timestamp;
+use market::{Action, Adjustment, Asset, AssetClass, Bar, Calendar, Symbol, Timeframe};
+use storage::{EventKind, SeriesKey};
+
+use crate::assemble::{Assembled, Column};
+use crate::error::{EngineError, Result};
+use crate::release::Releases;
+use crate::views::Issued;
+
+/// How many bars of a series stay in memory: thirty months of days, two weeks of hours and more.
+pub(crate) const TAIL_BARS: usize = 1000;
+
+/// The state. Guarded by one lock in the engine; nothing in here waits.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    pub(crate) assets: Arc<[Asset]>,
+    pub(crate) sheets: BTreeMap<(AssetClass, Timeframe), Sheet>,
+    pub(crate) releases: HashMap<Symbol, Releases>,
+    pub(crate) issued: HashMap<(Symbol, Timeframe), Arc<Issued>>,
+    /// For each scheduled asset and timeframe the close of the last slot that has a forecast or was missed.
+    pub(crate) covered: BTreeMap<(Symbol, Timeframe), Timestamp>,
+    pub(crate) ticks: HashMap<Symbol, Tick>,
+}
+
+/// The newest price between two closes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tick {
+    pub(crate) price: f64,
+    pub(crate) event_time: Timestamp,
+}
+
+/// A model in service.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) id: String,
+    pub(crate) set: Arc<ModelSet>,
+    pub(crate) trained_at: Timestamp,
+    pub(crate) trained_through: Timestamp,
+    /// Whether it passed the gates; if not, the baseline is served.
+    pub(crate) promoted: bool,
+    pub(crate) reason: String,
+}
+
+/// One class at one base timeframe.
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    pub(crate) panel: Panel,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) index: Option<SeriesKey>,
+    /// Bars that have arrived for steps that are not pushed yet.
+    pub(crate) waiting: BTreeMap<Timestamp, Vec<(usize, Bar)>>,
+    pub(crate) last_step: Option<Timestamp>,
+    pub(crate) model: Option<Served>,
+    /// Whether a row came too late for its step: the panel is assembled anew before the next one.
+    pub(crate) outdated: bool,
+}
+
+/// One asset of a sheet.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) asset: Asset,
+    pub(crate) key: SeriesKey,
+    pub(crate) adjustment: Adjustment,
+    /// The last bars as stored, ascending.
+    pub(crate) tail: Vec<Bar>,
+    pub(crate) actions: Vec<Action>,
+}
+
+impl Line {
+    /// The bar that closed at an instant.
+    pub(crate) fn bar_closed_at(&self, close_time: Timestamp) -> Option<&Bar> {
+        let at = self.tail.binary_search_by_key(&close_time, |bar| bar.close_time).ok()?;
+        Some(&self.tail[at])
+    }
+
+    fn push(&mut self, bar: Bar) {
+        if self.tail.len() == 2 * TAIL_BARS {
+            self.tail.drain(..TAIL_BARS);
+        }
+        self.tail.push(bar);
+    }
+}
+
+impl Sheet {
+    pub(crate) fn new(assembled: Assembled, model: Option<Served>) -> Self {
+        let last_step = assembled.columns.iter().filter_map(|column| column.bars.last()).map(|bar| bar.close_time).max();
+        let lines = assembled.columns.into_iter().map(line).collect();
+        let Assembled { panel, index, .. } = Assembled { columns: Vec::new(), ..assembled };
+        Self { panel, lines, index, waiting: BTreeMap::new(), last_step, model, outdated: false }
+    }
+
+    pub(crate) fn line(&self, symbol: &Symbol) -> Option<(usize, &Line)> {
+        self.lines.iter().enumerate().find(|(_, line)| line.asset.symbol == *symbol)
+    }
+
+    /// Takes a closed bar for its step; `false` when that step has been pushed already.
+    pub(crate) fn receive(&mut self, line: usize, bar: Bar) -> bool {
+        if self.last_step.is_some_and(|last| bar.close_time <= last) {
+            return false;
+        }
+        let step = self.waiting.entry(bar.close_time).or_default();
+        match step.iter_mut().find(|(other, _)| *other == line) {
+            Some((_, waiting)) => *waiting = bar,
+            None => step.push((line, bar)),
+        }
+        true
+    }
+
+    /// Pushes the oldest waiting step when all lines that traded lately have given their bar, or `patience` is over.
+    /// Gives the bars of the step.
+    pub(crate) fn push_next(&mut self, now: Timestamp, patience: jiff::SignedDuration) -> Result<Option<Vec<EventKind>>> {
+        let Some((&close_time, step)) = self.waiting.first_key_value() else { return Ok(None) };
+        if close_time > now || (step.len() < self.n_active() && now < close_time + patience) {
+            return Ok(None);
+        }
+        let mut step = self.waiting.remove(&close_time).expect("first_key_value found it");
+        step.sort_by_key(|(line, _)| *line);
+        let bars: Vec<PanelBar<'_>> = step
+            .iter()
+            .map(|(asset, bar)| {
+                let line = &self.lines[*asset];
+                PanelBar { asset: *asset, bar, split_ratio: split_ratio(line, bar) }
+            })
+            .collect();
+        self.panel.push_step(close_time, &bars).map_err(EngineError::forecast("add a step to a panel"))?;
+        self.last_step = Some(close_time);
+        let timeframe = self.panel.base();
+        let mut closed = Vec::with_capacity(step.len());
+        for (line, bar) in step {
+            let line = &mut self.lines[line];
+            closed.push(EventKind::BarClosed { symbol: line.asset.symbol.clone(), timeframe, close_time });
+            line.push(bar);
+        }
+        Ok(Some(closed))
+    }
+
+    /// How many lines gave a bar within the last three steps.
+    fn n_active(&self) -> usize {
+        let Some(last) = self.last_step else { return self.lines.len() };
+        let calendar = Calendar::of(self.panel.class());
+        let recent = |bar: &Bar| calendar.count_bars(self.panel.base(), bar.close_time, last) < 3;
+        self.lines.iter().filter(|line| line.tail.last().is_some_and(recent)).count()
+    }
+}
+
+fn line(column: Column) -> Line {
+    let adjustment = column.adjustment();
+    let Column { asset, key, mut bars, actions } = column;
+    bars.drain(..bars.len().saturating_sub(TAIL_BARS));
+    bars.shrink_to_fit();
+    Line { asset, key, adjustment, tail: bars, actions }
+}
+
+fn split_ratio(line: &Line, bar: &Bar) -> f64 {
+    match line.tail.last() {
+        Some(before) if line.key.adjustment == Adjustment::Raw => {
+            market::adjustment::split_factor(&line.actions, before.close_time, bar.open_time)
+        }
+        _ => 1.0,
+    }
+}
+
+impl Desk {
+    pub(crate) fn asset(&self, symbol: &Symbol) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.symbol == *symbol)
+    }
+
+    /// The sheet and line behind a timeframe of an asset.
+    pub(crate) fn line(&self, symbol: &Symbol, timeframe: Timeframe) -> Option<(&Sheet, usize, &Line)> {
+        let class = self.asset(symbol)?.class();
+        let sheet = self.sheets.get(&(class, timeframe.base()))?;
+        let (index, line) = sheet.line(symbol)?;
+        Some((sheet, index, line))
+    }
+
+    /// The base timeframe and line with the newest close of an asset.
+    pub(crate) fn freshest(&self, symbol: &Symbol) -> Option<(&Sheet, &Line)> {
+        let class = self.asset(symbol)?.class();
+        [Timeframe::H1, Timeframe::D1]
+            .iter()
+            .filter_map(|base| {
+                let sheet = self.sheets.get(&(class, *base))?;
+                sheet.line(symbol).map(|(_, line)| (sheet, line))
+            })
+            .max_by_key(|(_, line)| line.tail.last().map(|bar| bar.close_time))
+    }
+}

@@ -1,0 +1,676 @@
+//! The engine: its state, the one step that everything repeats, and what it shows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use market::{Action, Asset, AssetClass, AssetKind, Bar, Calendar, ChainId, Clock, Forecast, Symbol, Timeframe};
+use storage::{BarQuery, EntryQuery, EventKind, Events, SeriesKey, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::assemble::assemble;
+use crate::desk::{Desk, Line, Sheet, Tick};
+use crate::error::{EngineError, Result};
+use crate::issue::issued_from_row;
+use crate::release::Releases;
+use crate::resample::resample;
+use crate::settings::Settings;
+use crate::views::{
+    BarsAnswer, BarsRequest, ChangeBasis, Health, Issued, JobCounts, NoForecast, Quote, ServedModel, SourceStatus, Status,
+};
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Step {
+    /// Horizons scored.
+    pub resolved: usize,
+    /// Horizons closed without a bar to judge by.
+    pub voided: usize,
+    /// Forecasts issued.
+    pub issued: usize,
+    /// Slots recorded as missed.
+    pub missed: u64,
+}
+
+/// Holds the state of one home: ingests, trains, issues, resolves, and shows what came of it.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) desk: Arc<RwLock<Desk>>,
+    /// One writer at a time: a step reads the desk, appends, and writes the desk again.
+    pub(crate) stepping: tokio::sync::Mutex<()>,
+    pub(crate) jobs: Jobs,
+    database: Mutex<Option<String>>,
+    started_at: Timestamp,
+}
+
+/// Counts of work done.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    begun: AtomicU64,
+    completed: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Jobs {
+    pub(crate) fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end(&self, well: bool) {
+        let counter = if well { &self.completed } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> JobCounts {
+        let [total, completed, failed] =
+            [&self.begun, &self.completed, &self.failed].map(|counter| counter.load(Ordering::Relaxed));
+        JobCounts { total, completed, failed, active: total.saturating_sub(completed + failed) }
+    }
+}
+
+impl Engine {
+    /// Reads the home and takes up where its chain ended.
+    ///
+    /// # Errors
+    /// As the store's; [`EngineError::Entry`] when the chain holds an entry this version cannot read.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        events: Arc<dyn Events>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self> {
+        let started_at = clock.now();
+        let engine = Self {
+            store,
+            events,
+            clock,
+            settings,
+            desk: Arc::default(),
+            stepping: tokio::sync::Mutex::new(()),
+            jobs: Jobs::default(),
+            database: Mutex::new(None),
+            started_at,
+        };
+        engine.load().await?;
+        Ok(engine)
+    }
+
+    /// Reads everything from the store anew: after an import, or when rows came too late for their step.
+    ///
+    /// # Errors
+    /// As [`Engine::open`]'s.
+    pub async fn load(&self) -> Result<()> {
+        let now = self.clock.now();
+        let assets: Arc<[Asset]> = self.store.assets().await?.into();
+        let mut sheets = std::collections::BTreeMap::new();
+        for class in [AssetClass::Crypto, AssetClass::Stocks] {
+            for base in [Timeframe::H1, Timeframe::D1] {
+                match assemble(&*self.store, &assets, class, base, now, None).await {
+                    Ok(assembled) => {
+                        let model = self.served_model(class, base, now).await?;
+                        sheets.insert((class, base), Sheet::new(assembled, model));
+                    }
+                    Err(EngineError::NothingToTrain { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let mut releases = std::collections::HashMap::new();
+        for asset in assets.iter().filter(|asset| asset.class() == AssetClass::Macro) {
+            let observations = self.store.observations(&asset.source_symbol, now).await?;
+            if let Some(series) = Releases::new(asset.clone(), observations) {
+                releases.insert(asset.symbol.clone(), series);
+            }
+        }
+        let mut issued = std::collections::HashMap::new();
+        for row in self.store.latest_forecasts(&self.settings.chain).await? {
+            let entry = issued_from_row(&self.settings.chain, &row)?;
+            issued.insert((entry.forecast.symbol.clone(), entry.forecast.timeframe), Arc::new(entry));
+        }
+        let covered = self.covered_slots(&issued).await?;
+        let mut desk = self.desk_mut();
+        let ticks = std::mem::take(&mut desk.ticks);
+        *desk = Desk { assets, sheets, releases, issued, covered, ticks };
+        Ok(())
+    }
+
+    /// Takes closed bars of one series as they arrive: they are stored and wait for their step.
+    ///
+    /// A bar that comes after its step was taken is known only now, and its panel is assembled anew.
+    ///
+    /// # Errors
+    /// As the store's; nothing is acknowledged then.
+    pub async fn receive_bars(&self, key: &SeriesKey, bars: &[Bar]) -> Result<()> {
+        let now = self.clock.now();
+        let late: Vec<bool> = {
+            let desk = self.desk();
+            let last = desk.line(&key.symbol, key.timeframe).and_then(|(sheet, ..)| sheet.last_step);
+            bars.iter().map(|bar| last.is_some_and(|last| bar.close_time <= last)).collect()
+        };
+        let bars: Vec<Bar> = bars
+            .iter()
+            .zip(&late)
+            .map(|(bar, late)| Bar { known_at: if *late { now.max(bar.known_at) } else { bar.known_at }, ..*bar })
+            .collect();
+        let put = self.noting(self.store.put_bars(key, &bars).await)?;
+        let mut desk = self.desk_mut();
+        let Some(class) = desk.asset(&key.symbol).map(Asset::class) else {
+            return Err(EngineError::UnknownSymbol { symbol: key.symbol.clone() });
+        };
+        let Some(sheet) = desk.sheets.get_mut(&(class, key.timeframe)) else { return Ok(()) };
+        if sheet.index.as_ref() == Some(key) {
+            for bar in &bars {
+                sheet.panel.push_volatility_index(bar).map_err(EngineError::forecast("add the volatility index"))?;
+            }
+            return Ok(());
+        }
+        let Some(line) = sheet.panel.asset(&key.symbol) else {
+            sheet.outdated = true;
+            return Ok(());
+        };
+        for bar in bars {
+            if !sheet.receive(line, bar) && put.inserted + put.revised > 0 {
+                sheet.outdated = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes corporate actions.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn receive_actions(&self, symbol: &Symbol, actions: &[Action]) -> Result<()> {
+        self.noting(self.store.put_actions(symbol, actions).await)?;
+        let now = self.clock.now();
+        let known = self.store.actions(symbol, Timestamp::MAX).await?;
+        let mut desk = self.desk_mut();
+        for sheet in desk.sheets.values_mut() {
+            let late = actions.iter().any(|action| sheet.last_step.is_some_and(|last| action.known_at < last));
+            if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
+                line.actions.clone_from(&known);
+                sheet.outdated |= late && now > Timestamp::MIN;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes released values of a macro series.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn receive_observations(&self, symbol: &Symbol, observations: &[market::Observation]) -> Result<()> {
+        let Some(asset) = self.asset(symbol) else {
+            return Err(EngineError::UnknownSymbol { symbol: symbol.clone() });
+        };
+        self.noting(self.store.put_observations(&asset.source_symbol, observations).await)?;
+        let known = self.store.observations(&asset.source_symbol, self.clock.now()).await?;
+        if let Some(series) = Releases::new(asset, known) {
+            self.desk_mut().releases.insert(symbol.clone(), series);
+        }
+        Ok(())
+    }
+
+    /// Takes the newest price of an asset.
+    pub fn receive_tick(&self, symbol: &Symbol, price: f64, event_time: Timestamp) {
+        if !(price.is_finite() && price > 0.0) {
+            warn!(%symbol, price, "refused a price that is not positive and finite");
+            return;
+        }
+        let tick = Tick { price, event_time };
+        self.desk_mut().ticks.insert(symbol.clone(), tick);
+        self.events.publish(EventKind::Tick { symbol: symbol.clone(), price, event_time });
+    }
+
+    /// One step: waiting bars join their panels, matured forecasts are scored, due forecasts are issued, slots past their
+    /// grace are recorded as missed. Running it twice changes nothing.
+    ///
+    /// # Errors
+    /// As the store's; what was not done is done by the next step, or recorded as missed.
+    pub async fn run_once(&self) -> Result<Step> {
+        let _one_at_a_time = self.stepping.lock().await;
+        let now = self.clock.now();
+        self.push_steps(now).await?;
+        self.noting_engine(self.ensure_schedule(now).await)?;
+        let (resolved, voided) = self.noting_engine(self.resolve_due(now).await)?;
+        let missed = self.noting_engine(self.record_missed(now).await)?;
+        let issued = self.noting_engine(self.issue_due(now).await)?;
+        Ok(Step { resolved, voided, issued, missed })
+    }
+
+    /// Repeats [`Engine::run_once`] until `token` is cancelled, and trains when it is time. A step that fails is tried
+    /// again; what could not be issued in time becomes missed.
+    pub async fn run(self: Arc<Self>, token: CancellationToken) {
+        while !token.is_cancelled() {
+            if let Err(error) = self.run_once().await {
+                warn!(error = %format_chain(&error), "a step failed");
+            }
+            let pause = self.clock.wait_until(self.clock.now() + SignedDuration::from_secs(30));
+            let pause = pause.unwrap_or_default().clamp(
+                std::time::Duration::from_millis(50),
+                std::time::Duration::from_secs(1),
+            );
+            tokio::select! {
+                () = token.cancelled() => break,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Lets waiting bars join their panels, shortest bars first; assembles panels anew that rows came too late for.
+    async fn push_steps(&self, now: Timestamp) -> Result<()> {
+        if self.desk().sheets.values().any(|sheet| sheet.outdated) {
+            info!("rows came too late for their step: panels are assembled anew");
+            self.load().await?;
+        }
+        let mut closed = Vec::new();
+        {
+            let mut desk = self.desk_mut();
+            let keys: Vec<_> = desk.sheets.keys().copied().collect();
+            for (class, base) in keys {
+                let patience = base.grace(class) / 2;
+                loop {
+                    // A coin's day waits for its last hour.
+                    let hours_at = (class == AssetClass::Crypto && base == Timeframe::D1)
+                        .then(|| desk.sheets.get(&(class, Timeframe::H1)).and_then(|sheet| sheet.last_step))
+                        .flatten();
+                    let sheet = desk.sheets.get_mut(&(class, base)).expect("the key was just listed");
+                    let next = sheet.waiting.keys().next().copied();
+                    if let (Some(next), Some(hours_at)) = (next, hours_at)
+                        && hours_at < next
+                        && now < next + patience
+                    {
+                        break;
+                    }
+                    let Some(step) = sheet.push_next(now, patience)? else { break };
+                    let hours: Vec<(Symbol, Bar)> = (class == AssetClass::Crypto && base == Timeframe::H1)
+                        .then(|| sheet.last_bars())
+                        .unwrap_or_default();
+                    closed.extend(step);
+                    if let Some(days) = desk.sheets.get_mut(&(class, Timeframe::D1)) {
+                        for (symbol, bar) in hours {
+                            if let Some(asset) = days.panel.asset(&symbol) {
+                                let pushed = days.panel.push_hour(asset, &bar);
+                                days.outdated |= pushed.is_err();
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for kind in closed {
+            self.events.publish(kind);
+        }
+        Ok(())
+    }
+
+    // ----- what it shows -----
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The events.
+    #[must_use]
+    pub fn events(&self) -> &Arc<dyn Events> {
+        &self.events
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The chain forecasts are written to.
+    #[must_use]
+    pub fn chain(&self) -> &ChainId {
+        &self.settings.chain
+    }
+
+    /// What can be set about the engine.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// All assets, in order of listing.
+    #[must_use]
+    pub fn assets(&self) -> Arc<[Asset]> {
+        Arc::clone(&self.desk().assets)
+    }
+
+    /// One asset.
+    #[must_use]
+    pub fn asset(&self, symbol: &Symbol) -> Option<Asset> {
+        self.desk().asset(symbol).cloned()
+    }
+
+    /// The timeframes an asset is forecast on: those of its class; of a macro series its release period alone; none for
+    /// an index or an unknown symbol.
+    #[must_use]
+    pub fn forecast_timeframes(&self, symbol: &Symbol) -> Vec<Timeframe> {
+        let desk = self.desk();
+        desk.asset(symbol).map(|asset| forecast_timeframes(&desk, asset)).unwrap_or_default()
+    }
+
+    /// The timeframe an asset is asked about when none is named: one day; for a macro series its release period.
+    #[must_use]
+    pub fn default_timeframe(&self, symbol: &Symbol) -> Timeframe {
+        let desk = self.desk();
+        desk.releases.get(symbol).map_or(Timeframe::D1, Releases::timeframe)
+    }
+
+    /// The newest price of an asset, or the newest value of a macro series.
+    #[must_use]
+    pub fn quote(&self, symbol: &Symbol) -> Option<Quote> {
+        let now = self.clock.now();
+        let desk = self.desk();
+        if let Some(releases) = desk.releases.get(symbol) {
+            return releases.quote(now);
+        }
+        let (sheet, line) = desk.freshest(symbol)?;
+        let last = line.tail.last()?;
+        let tick = desk.ticks.get(symbol).filter(|tick| tick.event_time > last.close_time);
+        let (price, event_time) = tick.map_or((last.close, last.close_time), |tick| (tick.price, tick.event_time));
+        let class = line.asset.class();
+        let base = sheet.panel.base();
+        let (basis, before) = change_reference(&desk, line, class, event_time);
+        let due = Calendar::of(class).bar_closing_after(base, last.close_time)?.close_time;
+        Some(Quote {
+            price,
+            event_time,
+            change_24h: before.map(|before| 100.0 * (price / before - 1.0)),
+            change_basis: basis,
+            volume: volume(&desk, line, class, event_time),
+            data_source: line.key.source.clone(),
+            stale: tick.is_none() && now > due + self.settings.stale_after,
+        })
+    }
+
+    /// The newest forecast of an asset on a timeframe, from memory.
+    ///
+    /// # Errors
+    /// When there is none to show, with the reason.
+    pub fn issued(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Arc<Issued>, NoForecast> {
+        let desk = self.desk();
+        if let Some(issued) = desk.issued.get(&(symbol.clone(), timeframe)) {
+            return Ok(Arc::clone(issued));
+        }
+        let reason = match desk.asset(symbol) {
+            None => format!("{symbol} is not in the universe"),
+            Some(asset) if asset.class() == AssetClass::Macro && !desk.releases.contains_key(symbol) => {
+                format!("no values of {symbol} are stored")
+            }
+            Some(asset) if asset.class() != AssetClass::Macro && desk.line(symbol, timeframe).is_none() => {
+                format!("no {} bars of {symbol} are stored", timeframe.base())
+            }
+            Some(_) => format!("no {timeframe} forecast of {symbol} has been issued yet: the first is due at the next close"),
+        };
+        let now = self.clock.now();
+        let next = desk
+            .asset(symbol)
+            .and_then(|asset| Calendar::of(asset.class()).bar_closing_after(timeframe, now))
+            .map_or(SignedDuration::from_mins(1), |span| span.close_time.duration_since(now));
+        Err(NoForecast { reason, retry_after: next.max(SignedDuration::from_secs(1)) })
+    }
+
+    /// Whether a newer forecast should have been issued by now.
+    #[must_use]
+    pub fn is_stale(&self, forecast: &Forecast) -> bool {
+        let now = self.clock.now();
+        match forecast.asset_class {
+            AssetClass::Macro => forecast.horizons.first().is_none_or(|first| first.target_time < now),
+            class => Calendar::of(class)
+                .bar_closing_after(forecast.timeframe, forecast.as_of)
+                .is_none_or(|next| now > next.close_time + forecast.timeframe.grace(class) + self.settings.stale_after),
+        }
+    }
+
+    /// The forecast that was current at an instant.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn issued_at(&self, symbol: &Symbol, timeframe: Timeframe, as_of: Timestamp) -> Result<Option<Issued>> {
+        let query = EntryQuery {
+            kind: Some("forecast"),
+            symbol: Some(symbol.clone()),
+            timeframe: Some(timeframe),
+            as_of_through: Some(as_of),
+            newest_first: true,
+            limit: 1,
+            ..EntryQuery::default()
+        };
+        let rows = self.store.entries(&self.settings.chain, &query).await?;
+        rows.first().map(|row| issued_from_row(&self.settings.chain, row)).transpose()
+    }
+
+    /// The last bars in memory, at most `n`, ascending, splits removed; for a macro series one flat bar a period.
+    #[must_use]
+    pub fn recent_bars(&self, symbol: &Symbol, timeframe: Timeframe, n: usize) -> Vec<Bar> {
+        let desk = self.desk();
+        if let Some(releases) = desk.releases.get(symbol) {
+            return releases.bars(n);
+        }
+        let Some((_, _, line)) = desk.line(symbol, timeframe) else { return Vec::new() };
+        let mut bars = match timeframe == line.key.timeframe {
+            true => line.tail[line.tail.len().saturating_sub(n)..].to_vec(),
+            false => line.tail.clone(),
+        };
+        let viewed = market::adjustment::view(
+            &mut bars,
+            line.key.adjustment,
+            line.adjustment,
+            &line.actions,
+            self.clock.now(),
+        );
+        debug_assert!(viewed.is_ok(), "the natural view can always be derived");
+        if timeframe != line.key.timeframe {
+            bars = resample(Calendar::of(line.asset.class()), timeframe, &bars);
+            bars.drain(..bars.len().saturating_sub(n));
+        }
+        bars
+    }
+
+    /// Stored bars.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownSymbol`], [`EngineError::NoBars`], [`EngineError::View`], and the store's.
+    pub async fn bars(&self, request: &BarsRequest) -> Result<BarsAnswer> {
+        let asset = self.asset(&request.symbol);
+        let asset = asset.ok_or_else(|| EngineError::UnknownSymbol { symbol: request.symbol.clone() })?;
+        let as_of = request.as_of.unwrap_or_else(|| self.clock.now());
+        let missing =
+            || EngineError::NoBars { symbol: request.symbol.clone(), timeframe: request.timeframe };
+        if asset.class() == AssetClass::Macro {
+            let observations = self.store.observations(&asset.source_symbol, as_of).await?;
+            let releases = Releases::new(asset, observations).ok_or_else(missing)?;
+            let from = request.from.unwrap_or(Timestamp::MIN);
+            let to = request.to.unwrap_or(Timestamp::MAX);
+            let mut bars = releases.bars(usize::MAX);
+            bars.retain(|bar| bar.open_time >= from && bar.open_time < to);
+            bars.drain(..bars.len().saturating_sub(request.limit as usize));
+            return Ok(BarsAnswer { bars, adjustment: market::Adjustment::Raw, data_source: "vintages".to_owned() });
+        }
+        let series = self.store.series().await?;
+        let stored = |timeframe| crate::ingest::primary(&series, &request.symbol, timeframe);
+        let info = stored(request.timeframe).or_else(|| stored(request.timeframe.base())).ok_or_else(missing)?;
+        let derived = info.key.timeframe != request.timeframe;
+        let last = (!derived && request.from.is_none()).then_some(request.limit);
+        let query = BarQuery { key: &info.key, as_of, from: request.from, to: request.to, last };
+        let mut bars = self.store.bars(&query).await?;
+        let actions = self.store.actions(&request.symbol, as_of).await?;
+        let natural = crate::assemble::Column { asset: asset.clone(), key: info.key.clone(), bars: Vec::new(), actions: Vec::new() };
+        let wanted = request.adjustment.unwrap_or_else(|| natural.adjustment());
+        if asset.class() == AssetClass::Stocks {
+            market::adjustment::view(&mut bars, info.key.adjustment, wanted, &actions, as_of)?;
+        }
+        if derived {
+            bars = resample(Calendar::of(asset.class()), request.timeframe, &bars);
+        }
+        bars.drain(..bars.len().saturating_sub(request.limit as usize));
+        Ok(BarsAnswer { bars, adjustment: wanted, data_source: info.key.source.clone() })
+    }
+
+    /// What the home holds and whether it works, from state already known.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let detail = self.database.lock().expect("no holder of this lock can panic").clone();
+        let now = self.clock.now();
+        let desk = self.desk();
+        let models = desk.sheets.iter().map(|(&(asset_class, timeframe), sheet)| served(asset_class, timeframe, sheet));
+        Status {
+            database: if detail.is_none() { Health::Healthy } else { Health::Unhealthy },
+            database_detail: detail,
+            models: models.collect(),
+            sources: source_statuses(&desk, now, self.settings.stale_after),
+            first_run: (desk.sheets.is_empty() && desk.releases.is_empty()).then(|| {
+                "no bars are stored yet: import some with `auspex import bars PATH`, or see it all at once with \
+                 `auspex demo`"
+                    .to_owned()
+            }),
+            started_at: self.started_at,
+            jobs: self.jobs.counts(),
+        }
+    }
+
+    pub(crate) fn desk(&self) -> RwLockReadGuard<'_, Desk> {
+        self.desk.read().expect("no holder of this lock can panic")
+    }
+
+    pub(crate) fn desk_mut(&self) -> RwLockWriteGuard<'_, Desk> {
+        self.desk.write().expect("no holder of this lock can panic")
+    }
+
+    /// Remembers whether the database answered.
+    pub(crate) fn noting<T>(&self, result: Result<T, StoreError>) -> Result<T> {
+        let trouble = match &result {
+            Err(error) if error.is_retryable() => Some(format_chain(error)),
+            _ => None,
+        };
+        *self.database.lock().expect("no holder of this lock can panic") = trouble;
+        Ok(result?)
+    }
+
+    fn noting_engine<T>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(EngineError::Store(error)) => self.noting(Err(error)),
+            Ok(value) => self.noting(Ok(value)),
+            other => other,
+        }
+    }
+}
+
+impl Sheet {
+    /// The bars of the last step, by symbol.
+    fn last_bars(&self) -> Vec<(Symbol, Bar)> {
+        let last = |line: &Line| line.tail.last().copied().filter(|bar| Some(bar.close_time) == self.last_step);
+        self.lines.iter().filter_map(|line| Some((line.asset.symbol.clone(), last(line)?))).collect()
+    }
+}
+
+/// See [`Engine::forecast_timeframes`].
+pub(crate) fn forecast_timeframes(desk: &Desk, asset: &Asset) -> Vec<Timeframe> {
+    match asset.class() {
+        AssetClass::Macro => desk.releases.get(&asset.symbol).map(Releases::timeframe).into_iter().collect(),
+        _ if asset.kind == AssetKind::Index => Vec::new(),
+        class => Timeframe::forecast_for(class).to_vec(),
+    }
+}
+
+/// The price a change is measured against: 24 hours before (coins), the close of the session before (stocks).
+fn change_reference(desk: &Desk, line: &Line, class: AssetClass, at: Timestamp) -> (ChangeBasis, Option<f64>) {
+    let close_by = |line: &Line, instant: Timestamp, reach: SignedDuration| {
+        let upto = line.tail.partition_point(|bar| bar.close_time <= instant);
+        let bar = line.tail[..upto].last()?;
+        let factor = market::adjustment::split_factor(&line.actions, bar.close_time, at);
+        (instant.duration_since(bar.close_time) <= reach).then_some(bar.close * factor)
+    };
+    match class {
+        AssetClass::Crypto => {
+            let hours = SignedDuration::from_hours(1);
+            (ChangeBasis::Rolling24h, close_by(line, at - SignedDuration::from_hours(24), hours))
+        }
+        _ => {
+            let session = Calendar::Nyse.last_closed_bar(Timeframe::D1, at);
+            // At or after today's close the change is today's, against the close before.
+            let today = Calendar::Nyse.trading_date(at);
+            let before = session.and_then(|session| {
+                let same_day = Calendar::Nyse.trading_date(session.open_time) == today || session.close_time == at;
+                match same_day {
+                    true => Calendar::Nyse.last_closed_bar(Timeframe::D1, session.open_time),
+                    false => Some(session),
+                }
+            });
+            let days = desk.sheets.get(&(class, Timeframe::D1)).and_then(|sheet| sheet.line(&line.asset.symbol));
+            let line = days.map_or(line, |(_, line)| line);
+            (ChangeBasis::PreviousClose, before.and_then(|b| close_by(line, b.close_time, SignedDuration::ZERO)))
+        }
+    }
+}
+
+/// Volume of the last 24 hours (coins) or of the last session (stocks); `None` where its bars are not all there.
+fn volume(desk: &Desk, line: &Line, class: AssetClass, at: Timestamp) -> Option<f64> {
+    if class == AssetClass::Crypto && line.key.timeframe == Timeframe::H1 {
+        let from = at - SignedDuration::from_hours(25);
+        let bars = line.tail.iter().rev().take_while(|bar| bar.close_time > from).take(24);
+        let (n, sum) = bars.fold((0, 0.0), |(n, sum), bar| (n + 1, sum + bar.volume));
+        return (n == 24).then_some(sum);
+    }
+    let days = desk.sheets.get(&(class, Timeframe::D1))?.line(&line.asset.symbol)?.1;
+    days.tail.last().map(|bar| bar.volume)
+}
+
+fn served(asset_class: AssetClass, timeframe: Timeframe, sheet: &Sheet) -> ServedModel {
+    let model = sheet.model.as_ref();
+    ServedModel {
+        asset_class,
+        timeframe,
+        model_id: model.filter(|model| model.promoted).map(|model| model.id.clone()),
+        trained_at: model.map(|model| model.trained_at),
+        trained_through: model.map(|model| model.trained_through),
+        reason: model.map_or_else(|| "not trained yet: the naive baseline is served".to_owned(), |m| m.reason.clone()),
+    }
+}
+
+fn source_statuses(desk: &Desk, now: Timestamp, stale_after: SignedDuration) -> Vec<SourceStatus> {
+    let mut newest: std::collections::BTreeMap<&str, (Timestamp, bool)> = std::collections::BTreeMap::new();
+    for sheet in desk.sheets.values() {
+        let calendar = Calendar::of(sheet.panel.class());
+        for line in &sheet.lines {
+            let Some(last) = line.tail.last() else { continue };
+            let due = calendar.bar_closing_after(sheet.panel.base(), last.close_time);
+            let late = due.is_none_or(|due| now > due.close_time + stale_after);
+            let state = newest.entry(&line.key.source).or_insert((last.close_time, late));
+            *state = (state.0.max(last.close_time), state.1 && late);
+        }
+    }
+    newest
+        .into_iter()
+        .map(|(source, (last_event, late))| SourceStatus {
+            source: source.to_owned(),
+            health: if late { Health::Degraded } else { Health::Healthy },
+            last_event: Some(last_event),
+            detail: if late { "no closed bar came when one was due".to_owned() } else { "delivering".to_owned() },
+        })
+        .collect()
+}
+
+/// An error with its causes on one line.
+pub(crate) fn format_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

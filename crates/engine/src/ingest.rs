@@ -1,0 +1,96 @@
+//! Data come in: closed bars, vintages and actions go to the store, holes are recorded.
+
+use jiff::Timestamp;
+use market::{Asset, Bar, Calendar, Symbol, Timeframe};
+use storage::{BarQuery, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
+
+use crate::error::Result;
+
+/// The series whose bars stand for an asset: the one that reaches furthest, of these the least adjusted.
+#[must_use]
+pub fn primary<'a>(series: &'a [SeriesInfo], symbol: &Symbol, timeframe: Timeframe) -> Option<&'a SeriesInfo> {
+    series
+        .iter()
+        .filter(|info| info.key.symbol == *symbol && info.key.timeframe == timeframe)
+        .max_by_key(|info| (info.last_open, std::cmp::Reverse(info.key.clone())))
+}
+
+/// Stores closed bars of one series.
+///
+/// # Errors
+/// As the store's.
+pub async fn put_bars(store: &dyn Store, key: &SeriesKey, bars: &[Bar]) -> Result<PutSummary> {
+    debug_assert!(bars.iter().all(|bar| bar.known_at >= bar.close_time), "only closed bars are kept");
+    Ok(store.put_bars(key, bars).await?)
+}
+
+/// Compares a stored series with the calendar and records its holes: those seen before and filled since are marked so.
+///
+/// Looks from the first stored bar to `through`; with `through` at the last bar's close only holes inside are found, with
+/// `through` at the present also the missing end. Gives the number of open gaps.
+///
+/// # Errors
+/// As the store's.
+pub async fn record_gaps(
+    store: &dyn Store,
+    key: &SeriesKey,
+    asset: &Asset,
+    through: Timestamp,
+    now: Timestamp,
+) -> Result<usize> {
+    let query = BarQuery { key, as_of: now, from: None, to: None, last: None };
+    let bars = store.bars(&query).await?;
+    let Some(first) = bars.first() else { return Ok(0) };
+    let calendar = Calendar::of(asset.class());
+    let gaps = find_gaps(calendar, key.timeframe, &bars, through, now);
+    let to = bars.last().map_or(through, |bar| bar.close_time.max(through));
+    store.put_gaps(key, first.open_time, to, &gaps, now).await?;
+    Ok(gaps.len())
+}
+
+/// The holes of ascending `bars` up to `through`, each as long as it goes.
+fn find_gaps(calendar: Calendar, timeframe: Timeframe, bars: &[Bar], through: Timestamp, now: Timestamp) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut hole = |after: Timestamp, before: Timestamp| {
+        let mut missing = calendar.bars_closing_in(timeframe, after, before);
+        let Some(first) = missing.next() else { return };
+        let (last, n_bars) = missing.fold((first, 1), |(_, n), span| (span, n + 1));
+        gaps.push(Gap { from: first.open_time, to: last.close_time, n_bars, detected_at: now, filled_at: None });
+    };
+    for pair in bars.windows(2) {
+        if pair[0].close_time < pair[1].open_time {
+            hole(pair[0].close_time, pair[1].open_time);
+        }
+    }
+    if let Some(last) = bars.last() {
+        hole(last.close_time, through);
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hour(index: i32) -> Bar {
+        let start: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+        let open_time = start + jiff::SignedDuration::from_hours(1) * index;
+        let close_time = open_time + jiff::SignedDuration::from_hours(1);
+        Bar { open_time, close_time, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 0.0, adj_close: None, known_at: close_time }
+    }
+
+    fn check(hours: &[i32], through: i32, expected: &[(i32, i32, u32)]) {
+        let bars: Vec<Bar> = hours.iter().map(|&h| hour(h)).collect();
+        let through = hour(through).open_time;
+        let gaps = find_gaps(Calendar::Continuous, Timeframe::H1, &bars, through, through);
+        let expected: Vec<_> = expected.iter().map(|&(a, b, n)| (hour(a).open_time, hour(b).open_time, n)).collect();
+        assert_eq!(gaps.iter().map(|g| (g.from, g.to, g.n_bars)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn holes_inside_and_at_the_end() {
+        check(&[0, 1, 2], 3, &[]);
+        check(&[0, 3, 4], 5, &[(1, 3, 2)]);
+        check(&[0, 2, 3, 7], 9, &[(1, 2, 1), (4, 7, 3), (8, 9, 1)]);
+    }
+}

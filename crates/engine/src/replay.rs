@@ -1,0 +1,243 @@
+//! Replay: the same steps as live, driven through recorded history by a clock moved by hand.
+//!
+//! Everything is in the store already, each row with the moment it could first have been known. The replay hands the
+//! engine a row when the clock has reached that moment, and not before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Timeframe};
+use storage::{BarQuery, SeriesKey};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, Step};
+use crate::error::{EngineError, Result};
+use crate::ingest::primary;
+use crate::train::Trained;
+
+/// What to replay.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The first instant; everything known then is history.
+    pub from: Timestamp,
+    /// The last instant, inclusive.
+    pub to: Timestamp,
+    /// Seconds of history a second; as fast as it goes when `None`.
+    pub speed: Option<f64>,
+}
+
+/// What happened, told as it happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// A model was trained or refitted.
+    Trained(Trained),
+    /// A step is done.
+    Stepped {
+        /// Where the clock stands.
+        now: Timestamp,
+        /// Steps done.
+        done: usize,
+        /// Steps in all.
+        total: usize,
+        /// What it did.
+        step: Step,
+    },
+}
+
+/// What a replay did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Steps done.
+    pub steps: usize,
+    /// Forecasts issued.
+    pub issued: usize,
+    /// Horizons scored.
+    pub resolved: usize,
+    /// Horizons closed without a bar to judge by.
+    pub voided: usize,
+    /// Slots recorded as missed.
+    pub missed: u64,
+}
+
+/// What becomes known at one instant.
+#[derive(Debug, Default)]
+struct Arrivals {
+    bars: Vec<(SeriesKey, AssetKind, Bar)>,
+    actions: Vec<(Symbol, Action)>,
+    releases: Vec<Symbol>,
+}
+
+impl Replay {
+    /// Runs the replay. The engine must have been opened on `clock`, standing at `from`.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingToReplay`] when nothing becomes known in the range; what training, issuing and the store
+    /// answer otherwise. A cancelled token ends it early, with what was done.
+    pub async fn run(
+        &self,
+        engine: &Engine,
+        clock: &Arc<ManualClock>,
+        token: &CancellationToken,
+        tell: &mut (dyn FnMut(Told) + Send),
+    ) -> Result<Summary> {
+        let arrivals = self.arrivals(engine).await?;
+        if arrivals.is_empty() {
+            let reason = format!("no stored row becomes known after {} and by {}", self.from, self.to);
+            return Err(EngineError::NothingToReplay { reason });
+        }
+        let mut trainings = Trainings::new(engine);
+        let mut summary = Summary::default();
+        let total = arrivals.len();
+        for (done, (now, arrived)) in arrivals.into_iter().enumerate() {
+            if token.is_cancelled() {
+                break;
+            }
+            self.pace(clock, now).await;
+            // Models are fitted on what was known before this instant.
+            for trained in trainings.run_due(engine, now).await? {
+                tell(Told::Trained(trained));
+            }
+            clock.set(now);
+            engine.arrive(arrived, now).await?;
+            let step = engine.run_once().await?;
+            summary.steps += 1;
+            summary.issued += step.issued;
+            summary.resolved += step.resolved;
+            summary.voided += step.voided;
+            summary.missed += step.missed;
+            tell(Told::Stepped { now, done: done + 1, total, step });
+        }
+        Ok(summary)
+    }
+
+    async fn pace(&self, clock: &ManualClock, next: Timestamp) {
+        if let Some(speed) = self.speed.filter(|speed| speed.is_finite() && *speed > 0.0) {
+            let seconds = next.duration_since(clock.now()).as_secs_f64() / speed;
+            // Bounded, so that a mistyped speed can still be interrupted between steps.
+            tokio::time::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 3600.0))).await;
+        }
+    }
+
+    /// Everything that becomes known in `(from, to]`, by instant.
+    async fn arrivals(&self, engine: &Engine) -> Result<BTreeMap<Timestamp, Arrivals>> {
+        let mut arrivals: BTreeMap<Timestamp, Arrivals> = BTreeMap::new();
+        let within = |instant: Timestamp| instant > self.from && instant <= self.to;
+        let series = engine.store().series().await?;
+        for asset in engine.assets().iter() {
+            for base in [Timeframe::H1, Timeframe::D1] {
+                let Some(info) = primary(&series, &asset.symbol, base) else { continue };
+                let from = Some(self.from - base.nominal() * 2);
+                let query = BarQuery { key: &info.key, as_of: self.to, from, to: Some(self.to), last: None };
+                for bar in engine.store().bars(&query).await? {
+                    if within(bar.known_at) {
+                        arrivals.entry(bar.known_at).or_default().bars.push((info.key.clone(), asset.kind, bar));
+                    }
+                }
+            }
+            for action in engine.store().actions(&asset.symbol, self.to).await? {
+                if within(action.known_at) {
+                    arrivals.entry(action.known_at).or_default().actions.push((asset.symbol.clone(), action));
+                }
+            }
+            if asset.class() == AssetClass::Macro {
+                for observation in engine.store().observations(&asset.source_symbol, self.to).await? {
+                    if within(observation.known_at) {
+                        let releases = &mut arrivals.entry(observation.known_at).or_default().releases;
+                        if !releases.contains(&asset.symbol) {
+                            releases.push(asset.symbol.clone());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(arrivals)
+    }
+}
+
+impl Engine {
+    /// Takes what has become known, from the store to the desk.
+    async fn arrive(&self, arrived: Arrivals, now: Timestamp) -> Result<()> {
+        for symbol in arrived.releases {
+            let Some(asset) = self.asset(&symbol) else { continue };
+            let known = self.store.observations(&asset.source_symbol, now).await?;
+            if let Some(releases) = crate::release::Releases::new(asset, known) {
+                self.desk_mut().releases.insert(symbol, releases);
+            }
+        }
+        let mut desk = self.desk_mut();
+        for (symbol, action) in arrived.actions {
+            for sheet in desk.sheets.values_mut() {
+                if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == symbol) {
+                    line.actions.push(action.clone());
+                }
+            }
+        }
+        for (key, kind, bar) in arrived.bars {
+            let Some(sheet) = desk.sheets.get_mut(&(kind.class(), key.timeframe)) else { continue };
+            if sheet.index.as_ref() == Some(&key) {
+                let pushed = sheet.panel.push_volatility_index(&bar);
+                pushed.map_err(EngineError::forecast("add the volatility index to a panel"))?;
+                continue;
+            }
+            match sheet.panel.asset(&key.symbol) {
+                Some(line) => sheet.outdated |= !sheet.receive(line, bar),
+                // A series that begins inside the range joins when its panel is assembled anew.
+                None => sheet.outdated |= kind != AssetKind::Index,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When models are trained and refitted: at the start, then with each month.
+struct Trainings {
+    due: Vec<(AssetClass, Timeframe)>,
+    months_done: u32,
+    next: Option<Timestamp>,
+}
+
+impl Trainings {
+    fn new(engine: &Engine) -> Self {
+        let settings = engine.settings();
+        let mut due = engine.trainable();
+        // Bars that no forecast timeframe is made from need no model.
+        due.retain(|(class, base)| {
+            let mut timeframes = Timeframe::forecast_for(*class).iter().filter(|timeframe| timeframe.base() == *base);
+            timeframes.any(|timeframe| settings.timeframes.is_empty() || settings.timeframes.contains(timeframe))
+        });
+        Self { due, months_done: 0, next: None }
+    }
+
+    async fn run_due(&mut self, engine: &Engine, now: Timestamp) -> Result<Vec<Trained>> {
+        if self.next.is_some_and(|next| now < next) {
+            return Ok(Vec::new());
+        }
+        let from_scratch = self.months_done % engine.settings().booster_refit_months.max(1) == 0;
+        let mut trained = Vec::new();
+        for &(class, base) in &self.due {
+            let done = match from_scratch || engine.trained_through(class, base).is_none() {
+                true => engine.train(class, base).await,
+                false => engine.refit(class, base).await,
+            };
+            match done {
+                Ok(done) => trained.push(done),
+                // The baseline is served until there is enough history.
+                Err(EngineError::Forecast { cause: forecast::ForecastError::NotEnoughHistory(reason), .. }) => {
+                    tracing::info!("no model of {class} {base} yet: {reason}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.months_done += 1;
+        self.next = first_of_next_month(now);
+        Ok(trained)
+    }
+}
+
+fn first_of_next_month(now: Timestamp) -> Option<Timestamp> {
+    let date = TimeZone::UTC.to_datetime(now).date().first_of_month();
+    Some(market::calendar::midnight(date.checked_add(1.month()).ok()?))
+}
