@@ -1,5 +1,9 @@
 //! The seam for what may be forgotten: bytes under a key, for a while.
 
+mod memory;
+
+pub use memory::MemoryCache;
+
 use std::fmt::Debug;
 use std::time::Duration;
 

@@ -1,5 +1,9 @@
 //! The seam that tells the other rooms what happened.
 
+mod local;
+
+pub use local::LocalEvents;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;

@@ -187,9 +187,9 @@ pub struct EntryRow {
     pub kind: String,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// The asset, where the entry is about one.
+    /// The asset, where the entry is about one; an outcome or void is about its forecast's.
     pub symbol: Option<Symbol>,
-    /// The timeframe, where the entry is about one.
+    /// The timeframe, likewise.
     pub timeframe: Option<Timeframe>,
     /// The information cut of a forecast.
     pub as_of: Option<Timestamp>,
@@ -282,7 +282,7 @@ pub struct ScoreQuery {
 
 /// Keeps what must never be lost. Every write is one transaction: all of it or nothing.
 ///
-/// Batches, not rows. "Not there" is `Ok(None)` or an empty list.
+/// Instants are kept to the microsecond; anything finer is cut off. Batches, not rows. "Not there" is `Ok(None)` or an empty list.
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
     /// Adds assets, or replaces those of the same symbol.
@@ -301,17 +301,25 @@ pub trait Store: Send + Sync + Debug {
     /// All series with bars, ascending by key.
     async fn series(&self) -> Result<Vec<SeriesInfo>>;
 
-    /// Adds vintages; the same (`ref_period`, `realtime_start`) again with the same value changes nothing, with another
-    /// value or end replaces only an open `realtime_end`.
+    /// Adds vintages. The same (`ref_period`, `realtime_start`) again with the same value changes nothing but an open
+    /// `realtime_end`; with another value it becomes a new row, which must have a later `known_at`, as bars do.
+    ///
+    /// # Errors
+    /// [`StoreError::NotLater`] when a changed value is not known later than the one it would replace.
     async fn put_observations(&self, series_id: &str, observations: &[Observation]) -> Result<PutSummary>;
-    /// Every vintage known at `as_of`, ascending by (`ref_period`, `realtime_start`).
+    /// Every vintage known at `as_of`, ascending by (`ref_period`, `realtime_start`). An end is told once its day is over
+    /// in New York: that a value was replaced is itself something one could not know before.
     async fn observations(&self, series_id: &str, as_of: Timestamp) -> Result<Vec<Observation>>;
     /// Ids of all series with observations, ascending.
     async fn observation_series(&self) -> Result<Vec<String>>;
 
-    /// Adds corporate actions; the same again changes nothing.
+    /// Adds corporate actions; the same again changes nothing. A split, delisting or rename of the same ex-date with
+    /// other terms becomes a new row, which must have a later `known_at`; another dividend is one more dividend.
+    ///
+    /// # Errors
+    /// [`StoreError::NotLater`] when changed terms are not known later than those they would replace.
     async fn put_actions(&self, symbol: &Symbol, actions: &[Action]) -> Result<PutSummary>;
-    /// Actions known at `as_of`, ascending by `known_at`.
+    /// Actions as they were known at `as_of`, ascending by `known_at`.
     async fn actions(&self, symbol: &Symbol, as_of: Timestamp) -> Result<Vec<Action>>;
 
     /// Replaces the gaps of a series that lie wholly in `[from, to)` by `gaps`: those no longer among them are marked
@@ -328,6 +336,9 @@ pub trait Store: Send + Sync + Debug {
     async fn gaps(&self, key: &SeriesKey) -> Result<Vec<Gap>>;
 
     /// Adds a model; the same id again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when id, hash and bytes disagree.
     async fn put_model(&self, model: &ModelRecord) -> Result<()>;
     /// One model, its bytes checked against their hash.
     ///
@@ -340,8 +351,10 @@ pub trait Store: Send + Sync + Debug {
     /// Appends entries to a chain, in order, in one transaction, and gives them back.
     ///
     /// # Errors
-    /// [`StoreError::OutOfOrder`] when a draft is recorded before the entry it follows; [`StoreError::AlreadyResolved`]
-    /// when an outcome or void names a horizon that has one; [`StoreError::UnknownForecast`] when it names none.
+    /// [`StoreError::OutOfOrder`] when a draft is recorded before the entry it follows; [`StoreError::TooLate`] when a
+    /// forecast is not recorded before its target times; [`StoreError::UnknownForecast`] when an outcome or void names no
+    /// horizon of a forecast, [`StoreError::AlreadyResolved`] when it names one that has an outcome or void, and
+    /// [`StoreError::TooEarly`] when an outcome is recorded before its horizon has matured.
     async fn append(&self, chain: &ChainId, drafts: &[Draft]) -> Result<Vec<Entry>>;
     /// All chains, most recently written last.
     async fn chains(&self) -> Result<Vec<ChainInfo>>;
@@ -446,6 +459,33 @@ pub enum StoreError {
         forecast_seq: u64,
         /// The horizon.
         horizon: u32,
+    },
+    /// A forecast is recorded before the time it speaks of.
+    #[error("a forecast recorded at {recorded_at} cannot speak of {target_time} in chain {chain}")]
+    TooLate {
+        /// The chain.
+        chain: ChainId,
+        /// The target time that has come already.
+        target_time: Timestamp,
+        /// The forecast's time.
+        recorded_at: Timestamp,
+    },
+    /// An outcome is recorded when its horizon has matured.
+    #[error(
+        "horizon {horizon} of forecast {forecast_seq} in chain {chain} matures at {target_time}: \
+         it can have no outcome at {recorded_at}"
+    )]
+    TooEarly {
+        /// The chain.
+        chain: ChainId,
+        /// The forecast.
+        forecast_seq: u64,
+        /// The horizon.
+        horizon: u32,
+        /// When it matures.
+        target_time: Timestamp,
+        /// The outcome's time.
+        recorded_at: Timestamp,
     },
     /// An outcome must name a forecast and one of its horizons.
     #[error("chain {chain} has no forecast {forecast_seq} with horizon {horizon}")]

@@ -1,0 +1,76 @@
+//! What is due: horizons whose target time has come and that have neither outcome nor void.
+
+use jiff::Timestamp;
+use market::ChainId;
+
+use super::super::SqliteStore;
+use super::super::rows::{Bulk, failed, micros, timestamp, unsigned};
+use super::{ENTRY, Row, entry_row};
+use crate::store::{DueOutcome, Result};
+
+static SELECT: Bulk = Bulk::new(
+    "SELECT seq, prev, hash, kind, recorded_at, symbol, timeframe, as_of, body FROM ledger
+     WHERE (chain_id, seq) IN (VALUES",
+    2,
+    ") ORDER BY seq",
+);
+
+pub(in super::super) async fn due_outcomes(
+    store: &SqliteStore,
+    chain: &ChainId,
+    through: Timestamp,
+    limit: u32,
+) -> Result<Vec<DueOutcome>> {
+    let failed = failed("find due forecasts");
+    let due: Vec<(i64, i64, i64, i64)> = sqlx::query_as(
+        "WITH due AS (
+             SELECT chain_id, forecast_seq, horizon, target_time FROM ledger_horizons
+             WHERE chain_id = (SELECT chain_id FROM chains WHERE chain = $1)
+                 AND outcome_seq IS NULL AND target_time <= $2
+         )
+         SELECT chain_id, forecast_seq, horizon, target_time FROM due
+         WHERE forecast_seq IN (SELECT DISTINCT forecast_seq FROM due ORDER BY forecast_seq LIMIT $3)
+         ORDER BY forecast_seq, horizon",
+    )
+    .bind(chain.to_string())
+    .bind(micros(through))
+    .bind(i64::from(limit))
+    .fetch_all(&store.readers)
+    .await
+    .map_err(failed)?;
+
+    // The entries in a second question: a body would otherwise come once a horizon.
+    let mut seqs: Vec<(i64, i64)> = due.iter().map(|&(chain_id, seq, ..)| (chain_id, seq)).collect();
+    seqs.dedup();
+    let mut outcomes: Vec<DueOutcome> = Vec::with_capacity(seqs.len());
+    for chunk in seqs.chunks(SELECT.rows_per_statement()) {
+        let query = chunk.iter().fold(SELECT.statement(chunk.len()), |q, (chain_id, seq)| q.bind(*chain_id).bind(*seq));
+        let rows = query.try_map(|row| <Row as sqlx::FromRow<_>>::from_row(&row));
+        for row in rows.fetch_all(&store.readers).await.map_err(failed)? {
+            outcomes.push(DueOutcome { forecast: entry_row(row)?, due: Vec::new() });
+        }
+    }
+    // Both lists ascend by seq.
+    let mut at = outcomes.iter_mut().peekable();
+    for (_, seq, horizon, target_time) in due {
+        while at.peek().is_some_and(|outcome| outcome.forecast.entry.seq < seq.cast_unsigned()) {
+            at.next();
+        }
+        if let Some(outcome) = at.peek_mut() {
+            outcome.due.push((unsigned(ENTRY, horizon)?, timestamp(ENTRY, target_time)?));
+        }
+    }
+    Ok(outcomes)
+}
+
+pub(in super::super) async fn next_due(store: &SqliteStore, chain: &ChainId) -> Result<Option<Timestamp>> {
+    let next: Option<i64> = sqlx::query_scalar(
+        "SELECT min(target_time) FROM ledger_horizons
+         WHERE chain_id = (SELECT chain_id FROM chains WHERE chain = $1) AND outcome_seq IS NULL",
+    )
+    .bind(chain.to_string())
+    .fetch_one(&store.readers)
+    .await
+    .map_err(failed("find the next due forecast"))?;
+    next.map(|at| timestamp(ENTRY, at)).transpose()
+}
