@@ -1,11 +1,16 @@
 //! Walk-forward backtests: what the models would have said, refitted as time went on.
 
 use jiff::Timestamp;
-use market::{N_LEVELS, Symbol};
+use jiff::tz::TimeZone;
+use market::{AssetKind, N_LEVELS, Symbol};
+use rayon::prelude::*;
 
 use crate::error::ForecastError;
-use crate::model::ModelName;
-use crate::panel::Panel;
+use crate::model::{ModelName, Prediction};
+use crate::model_set::{FitParams, is_pooled};
+use crate::naive::{NAIVE_WINDOW, SLOW_NAIVE_WINDOW, naive};
+use crate::panel::{Panel, instant};
+use crate::pool::{PoolModel, Predictor, Trainer};
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,10 +29,28 @@ pub struct BacktestSpec {
     pub refit_months: u32,
     /// Months between fits of the boosters.
     pub booster_refit_months: u32,
-    /// At most this many sampled rows a booster.
+    /// At most this many sampled rows for the boosters of an anchor.
     pub max_rows: usize,
     /// Seed of row sampling and of the boosters.
     pub seed: u64,
+}
+
+impl BacktestSpec {
+    /// All models on all symbols, linear models refitted monthly, boosters yearly.
+    #[must_use]
+    pub fn new(horizons: Vec<u32>, from: Timestamp, to: Timestamp) -> Self {
+        Self {
+            symbols: Vec::new(),
+            horizons,
+            from,
+            to,
+            models: ModelName::ALL.to_vec(),
+            refit_months: 1,
+            booster_refit_months: 12,
+            max_rows: 60_000,
+            seed: 0,
+        }
+    }
 }
 
 /// The forecasts of one model at one horizon, in columns; rows ascend by asset, then by time.
@@ -76,7 +99,51 @@ pub struct Progress {
     pub through: Timestamp,
 }
 
-/// Runs a walk-forward backtest: expanding window, purge of one horizon between training labels and forecasts.
+impl ForecastColumns {
+    /// How many forecasts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.asset.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.asset.is_empty()
+    }
+
+    fn push(&mut self, panel: &Panel, asset: usize, row: usize, prediction: &Prediction) {
+        let narrow = |at: usize| u32::try_from(at).expect("panels have fewer than 2^32 rows");
+        self.asset.push(narrow(asset));
+        self.as_of_row.push(narrow(row));
+        self.target_row.push(narrow(row) + prediction.horizon_bars);
+        self.current_price.push(panel.close(asset, row));
+        self.quantiles.push(*prediction.quantiles.values());
+        self.prob_up.push(prediction.prob_up);
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.asset.append(&mut other.asset);
+        self.as_of_row.append(&mut other.as_of_row);
+        self.target_row.append(&mut other.target_row);
+        self.current_price.append(&mut other.current_price);
+        self.quantiles.append(&mut other.quantiles);
+        self.prob_up.append(&mut other.prob_up);
+    }
+}
+
+/// Steps forecast by the same fit.
+struct Period {
+    /// The fit reads nothing after this: the close of the step before the period.
+    through_us: i64,
+    /// Closes of the first and last step, inclusive.
+    first_us: i64,
+    last_us: i64,
+    refit_boosters: bool,
+}
+
+/// Runs a walk-forward backtest: expanding window, purge of one horizon between training labels and forecasts. Every fit
+/// reads only bars that closed before the first forecast it makes; an outcome trains only once it is known.
 ///
 /// # Errors
 /// When the panel has nothing to train on before `from`, or a parameter is out of range.
@@ -85,6 +152,133 @@ pub fn backtest(
     spec: &BacktestSpec,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<BacktestRun, ForecastError> {
-    progress(Progress { done: 0, total: 0, through: spec.from });
-    Err(ForecastError::NotEnoughHistory(format!("{} steps", panel.n_steps())))
+    let scored = scored_assets(panel, spec)?;
+    let periods = periods(panel, spec)?;
+    let params = FitParams { seed: spec.seed, through: None, max_rows: spec.max_rows, models: spec.models.clone() };
+    let settings = params.settings()?;
+    let fitted = spec.models.iter().any(|m| !m.is_naive());
+    let mut trainers = Vec::new();
+    if fitted {
+        let wanted = |kind: AssetKind| is_pooled(kind) && scored.iter().any(|a| panel.kind(*a) == kind);
+        for pool in (0..panel.pools.len()).filter(|p| wanted(panel.pools[*p].kind)) {
+            let last = periods.last().map_or(0, |p| p.through_us);
+            trainers.push(Trainer::new(panel, pool, settings, periods[0].through_us, last)?);
+        }
+    }
+    let mut parts: Vec<Vec<Vec<ForecastColumns>>> = vec![Vec::new(); scored.len()];
+    for (done, period) in periods.iter().enumerate() {
+        let models: Result<Vec<PoolModel>, ForecastError> =
+            trainers.iter_mut().map(|t| t.fit(period.through_us, period.refit_boosters)).collect();
+        let models = models?;
+        let forecasts: Result<Vec<_>, ForecastError> =
+            scored.par_iter().map(|asset| forecast_period(panel, spec, period, &models, *asset)).collect();
+        for (parts, forecasts) in parts.iter_mut().zip(forecasts?) {
+            parts.push(forecasts);
+        }
+        progress(Progress { done: done + 1, total: periods.len(), through: instant(period.through_us) });
+    }
+    Ok(assemble(spec, parts))
+}
+
+fn scored_assets(panel: &Panel, spec: &BacktestSpec) -> Result<Vec<usize>, ForecastError> {
+    if spec.horizons.is_empty() || spec.models.is_empty() || spec.horizons.contains(&0) {
+        return Err(ForecastError::Parameters("models and horizons of at least one bar are needed".to_owned()));
+    }
+    if spec.refit_months == 0 || spec.booster_refit_months == 0 {
+        return Err(ForecastError::Parameters("at least a month lies between refits".to_owned()));
+    }
+    if spec.symbols.is_empty() {
+        return Ok((0..panel.n_assets()).filter(|a| panel.kind(*a) != AssetKind::Index).collect());
+    }
+    let find = |symbol: &Symbol| {
+        panel.asset(symbol).ok_or_else(|| ForecastError::Parameters(format!("{symbol} is not in the panel")))
+    };
+    let mut scored: Vec<usize> = spec.symbols.iter().map(find).collect::<Result<_, _>>()?;
+    scored.sort_unstable();
+    scored.dedup();
+    Ok(scored)
+}
+
+/// The steps in the window, cut at each `refit_months`-th turn of the month.
+fn periods(panel: &Panel, spec: &BacktestSpec) -> Result<Vec<Period>, ForecastError> {
+    let month = |us: i64| {
+        let date = TimeZone::UTC.to_datetime(instant(us)).date();
+        i64::from(date.year()) * 12 + i64::from(date.month())
+    };
+    let from = panel.step_close.partition_point(|c| *c < spec.from.as_microsecond());
+    let to = panel.step_close.partition_point(|c| *c <= spec.to.as_microsecond());
+    let mut periods: Vec<Period> = Vec::new();
+    let (mut fitted_month, mut boosted_month) = (None, None);
+    for step in from..to {
+        let close_us = panel.step_close[step];
+        let now = month(close_us);
+        let due = |last: Option<i64>, months: u32| last.is_none_or(|last| now - last >= i64::from(months));
+        if due(fitted_month, spec.refit_months) {
+            let Some(before) = step.checked_sub(1) else { continue };
+            let refit_boosters = due(boosted_month, spec.booster_refit_months);
+            fitted_month = Some(now);
+            boosted_month = if refit_boosters { Some(now) } else { boosted_month };
+            let through_us = panel.step_close[before];
+            periods.push(Period { through_us, first_us: close_us, last_us: close_us, refit_boosters });
+        }
+        if let Some(period) = periods.last_mut() {
+            period.last_us = close_us;
+        }
+    }
+    if periods.is_empty() {
+        return Err(ForecastError::NotEnoughHistory(format!("no bars between {} and {}", spec.from, spec.to)));
+    }
+    Ok(periods)
+}
+
+/// One asset's forecasts of one period, for each model and horizon.
+fn forecast_period(
+    panel: &Panel,
+    spec: &BacktestSpec,
+    period: &Period,
+    models: &[PoolModel],
+    asset: usize,
+) -> Result<Vec<ForecastColumns>, ForecastError> {
+    let close = &panel.series[asset].close_us;
+    let rows = close.partition_point(|c| *c < period.first_us)..close.partition_point(|c| *c <= period.last_us);
+    let pool = models.iter().find(|m| m.kind == panel.kind(asset));
+    let mut columns = vec![ForecastColumns::default(); spec.models.len() * spec.horizons.len()];
+    for row in rows {
+        let mut predictor = pool.map(|pool| Predictor::new(pool, panel, asset, row));
+        let cells = spec.models.iter().flat_map(|m| spec.horizons.iter().map(move |h| (*m, *h)));
+        for ((model, horizon), columns) in cells.zip(&mut columns) {
+            if row + horizon as usize >= close.len() {
+                continue;
+            }
+            let predicted = match &mut predictor {
+                Some(predictor) => predictor.predict(model, horizon),
+                None if model.is_naive() => {
+                    let window = if model == ModelName::Naive { NAIVE_WINDOW } else { SLOW_NAIVE_WINDOW };
+                    naive(panel, asset, row, &[horizon], window).map(|predictions| predictions[0])
+                }
+                None => continue,
+            };
+            match predicted {
+                Ok(prediction) => columns.push(panel, asset, row, &prediction),
+                Err(ForecastError::NotEnoughHistory(_)) => {}
+                Err(other) => return Err(other),
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn assemble(spec: &BacktestSpec, parts: Vec<Vec<Vec<ForecastColumns>>>) -> BacktestRun {
+    let cells = spec.models.iter().flat_map(|m| spec.horizons.iter().map(move |h| (*m, *h)));
+    let mut series: Vec<BacktestSeries> = cells
+        .map(|(model, horizon_bars)| BacktestSeries { model, horizon_bars, rows: ForecastColumns::default() })
+        .collect();
+    for periods in parts {
+        for columns in periods {
+            for (series, columns) in series.iter_mut().zip(columns) {
+                series.rows.append(columns);
+            }
+        }
+    }
+    BacktestRun { series }
 }

@@ -6,10 +6,23 @@
 
 pub mod panel;
 
+pub mod features;
+
+mod booster;
+mod calendar;
+mod linear;
+mod pool;
+mod residual;
+mod sampling;
+mod shape;
+mod window;
+
 pub mod model;
 pub mod naive;
 
 pub mod model_set;
+
+pub mod release;
 
 pub mod backtest;
 

@@ -1,11 +1,17 @@
 //! What training yields for one class and base timeframe: all fitted models at all anchors.
 
+mod artefact;
+
 use jiff::Timestamp;
-use market::{AssetClass, Hash, Timeframe};
+use market::{AssetClass, AssetKind, Hash, Timeframe};
+
+pub use artefact::Artefact;
 
 use crate::error::ForecastError;
 use crate::model::{ModelName, Prediction};
+use crate::naive::{NAIVE_WINDOW, SLOW_NAIVE_WINDOW, naive};
 use crate::panel::Panel;
+use crate::pool::{PoolModel, Predictor, Settings, Trainer};
 
 /// How to fit.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,9 +20,9 @@ pub struct FitParams {
     pub seed: u64,
     /// Read nothing after this instant; by default the panel's last close.
     pub through: Option<Timestamp>,
-    /// At most this many sampled rows a booster.
+    /// At most this many sampled rows for the boosters of an anchor.
     pub max_rows: usize,
-    /// The models wanted; those they are made of are fitted with them.
+    /// The models wanted. Boosters are fitted only when one of them needs them; the linear models always are.
     pub models: Vec<ModelName>,
 }
 
@@ -26,20 +32,13 @@ impl Default for FitParams {
     }
 }
 
-/// A model set as stored: a manifest and the bytes it describes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artefact {
-    /// JSON: versions, seed, data hash, linear coefficients, residual tables, and each part's offset, length, SHA-256.
-    pub manifest: String,
-    /// XGBoost UBJSON models, one after the other.
-    pub bytes: Vec<u8>,
-}
-
-impl Artefact {
-    /// SHA-256 over the manifest's and the parts' bytes: the model's identity.
-    #[must_use]
-    pub fn hash(&self) -> Hash {
-        Hash::of(self.manifest.as_bytes())
+impl FitParams {
+    pub(crate) fn settings(&self) -> Result<Settings, ForecastError> {
+        if self.max_rows < 1000 {
+            return Err(ForecastError::Parameters(format!("max_rows {} is below 1000", self.max_rows)));
+        }
+        let boosted = self.models.iter().any(|m| m.is_boosted());
+        Ok(Settings { seed: self.seed, max_rows: self.max_rows, boosted })
     }
 }
 
@@ -48,30 +47,82 @@ impl Artefact {
 pub struct ModelSet {
     class: AssetClass,
     base: Timeframe,
+    settings: Settings,
+    pools: Vec<PoolModel>,
     trained_through: Timestamp,
+    boosters_through: Option<Timestamp>,
+    data_hash: Hash,
+}
+
+/// Whether a kind of asset is pooled and modelled. Stablecoins stand outside: their distribution is their own.
+pub(crate) fn is_pooled(kind: AssetKind) -> bool {
+    !matches!(kind, AssetKind::Stable | AssetKind::Series)
 }
 
 impl ModelSet {
-    /// Fits on every series of the panel.
+    /// Fits on every series of the panel, each kind of asset in its own pool. Pools without enough history are left out.
     ///
     /// # Errors
     /// When no pool has enough history, or a booster refuses.
     pub fn fit(panel: &Panel, params: &FitParams) -> Result<Self, ForecastError> {
-        Err(ForecastError::NotEnoughHistory(format!("{} {} {}", panel.class(), panel.base(), params.max_rows)))
+        let settings = params.settings()?;
+        let through = params.through.or_else(|| panel.last_close_time());
+        let through = through.ok_or_else(|| ForecastError::NotEnoughHistory("the panel is empty".to_owned()))?;
+        let us = through.as_microsecond();
+        let pools = Self::fit_pools(panel, |pool| Trainer::new(panel, pool, settings, us, us)?.fit(us, true))?;
+        Ok(Self {
+            class: panel.class(),
+            base: panel.base(),
+            settings,
+            pools,
+            trained_through: through,
+            boosters_through: settings.boosted.then_some(through),
+            data_hash: panel.data_hash(),
+        })
     }
 
     /// The same boosters with HAR, ridge and residuals fitted anew on what is known at `through`.
     ///
     /// # Errors
-    /// When the panel is another, or no pool has enough history.
+    /// When the panel is of another class or timeframe, or no pool has enough history.
     pub fn refit_linear(&self, panel: &Panel, through: Timestamp) -> Result<Self, ForecastError> {
-        Err(ForecastError::Mismatch(format!("{} {through}", panel.class())))
+        self.check(panel)?;
+        let us = through.as_microsecond();
+        let pools = Self::fit_pools(panel, |pool| {
+            let kind = panel.pools[pool].kind;
+            let Some(model) = self.pools.iter().find(|p| p.kind == kind) else {
+                return Err(ForecastError::NotEnoughHistory(format!("kind {kind} was not fitted before")));
+            };
+            Trainer::resume(panel, pool, self.settings, model, us)?.fit(us, false)
+        })?;
+        Ok(Self { pools, trained_through: through, data_hash: panel.data_hash(), ..self.clone() })
     }
 
-    /// The distributions at `horizons` (bars of the base timeframe ahead) as of the close of an asset's row.
+    fn fit_pools(
+        panel: &Panel,
+        fit: impl Fn(usize) -> Result<PoolModel, ForecastError>,
+    ) -> Result<Vec<PoolModel>, ForecastError> {
+        let mut pools = Vec::new();
+        let mut too_short = Vec::new();
+        for pool in (0..panel.pools.len()).filter(|p| is_pooled(panel.pools[*p].kind)) {
+            match fit(pool) {
+                Ok(model) => pools.push(model),
+                Err(ForecastError::NotEnoughHistory(reason)) => too_short.push(reason),
+                Err(other) => return Err(other),
+            }
+        }
+        if pools.is_empty() {
+            let reason = if too_short.is_empty() { "no asset to pool".to_owned() } else { too_short.join("; ") };
+            return Err(ForecastError::NotEnoughHistory(reason));
+        }
+        Ok(pools)
+    }
+
+    /// The distributions at `horizons` (bars of the base timeframe ahead) as of the close of an asset's row, in the
+    /// order asked. The naive models need no pool.
     ///
     /// # Errors
-    /// When the asset is outside the pools, or its history is too short.
+    /// When the asset is outside the pools, its history is too short, or the model was not fitted.
     pub fn predict(
         &self,
         panel: &Panel,
@@ -80,7 +131,26 @@ impl ModelSet {
         model: ModelName,
         horizons: &[u32],
     ) -> Result<Vec<Prediction>, ForecastError> {
-        Err(ForecastError::Mismatch(format!("{} {asset} {row} {model} {horizons:?}", panel.class())))
+        if model.is_naive() {
+            let window = if model == ModelName::Naive { NAIVE_WINDOW } else { SLOW_NAIVE_WINDOW };
+            return naive(panel, asset, row, horizons, window);
+        }
+        self.check(panel)?;
+        let kind = panel.kind(asset);
+        let Some(pool) = self.pools.iter().find(|p| p.kind == kind) else {
+            let reason = if is_pooled(kind) { "its kind was not trained on" } else { "its kind is not pooled" };
+            return Err(ForecastError::OutsidePool { model, symbol: panel.symbol(asset).clone(), reason });
+        };
+        let mut predictor = Predictor::new(pool, panel, asset, row);
+        horizons.iter().map(|horizon| predictor.predict(model, *horizon)).collect()
+    }
+
+    fn check(&self, panel: &Panel) -> Result<(), ForecastError> {
+        if (panel.class(), panel.base()) == (self.class, self.base) {
+            return Ok(());
+        }
+        let message = format!("{} {} models, {} {} bars", self.class, self.base, panel.class(), panel.base());
+        Err(ForecastError::Mismatch(message))
     }
 
     /// The class.
@@ -101,19 +171,20 @@ impl ModelSet {
         self.trained_through
     }
 
-    /// The set as it is stored.
-    ///
-    /// # Errors
-    /// When a booster cannot be written.
-    pub fn to_artefact(&self) -> Result<Artefact, ForecastError> {
-        Err(ForecastError::Artefact("nothing fitted".to_owned()))
+    /// The latest information the boosters have seen; `None` without boosters.
+    #[must_use]
+    pub const fn boosters_through(&self) -> Option<Timestamp> {
+        self.boosters_through
     }
 
-    /// The set that was stored.
-    ///
-    /// # Errors
-    /// When the bytes are cut or altered, or the versions are not ours.
-    pub fn from_artefact(manifest: &str, bytes: &[u8]) -> Result<Self, ForecastError> {
-        Err(ForecastError::Artefact(format!("{} and {} bytes", manifest.len(), bytes.len())))
+    /// [`Panel::data_hash`] of the panel it was fitted on.
+    #[must_use]
+    pub const fn data_hash(&self) -> Hash {
+        self.data_hash
+    }
+
+    /// Kinds of assets it forecasts.
+    pub fn kinds(&self) -> impl Iterator<Item = AssetKind> + '_ {
+        self.pools.iter().map(|p| p.kind)
     }
 }

@@ -1,9 +1,25 @@
 //! The panel: the bars of one class at one base timeframe, column by column, growing bar by bar.
+//!
+//! A batch build is repeated [`Panel::push_step`], so that a backtest and the live service compute the same bits. What
+//! is appended at a step reads that step and earlier ones alone; nothing is ever revised.
+
+mod context;
+mod digest;
+mod pool;
+mod replay;
+mod series;
 
 use jiff::Timestamp;
 use market::{AssetClass, AssetKind, Bar, Hash, Symbol, Timeframe};
 
 use crate::error::ForecastError;
+use crate::shape::Shape;
+
+pub(crate) use context::{HourSums, VolatilityIndex};
+use digest::Digest;
+pub(crate) use pool::{NO_ROW, PoolColumns};
+pub use replay::Corruption;
+pub(crate) use series::Series;
 
 /// One bar of one asset within a class step.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +37,14 @@ pub struct PanelBar<'a> {
 pub struct Panel {
     class: AssetClass,
     base: Timeframe,
+    pub(crate) shape: &'static Shape,
+    pub(crate) series: Vec<Series>,
+    pub(crate) pools: Vec<PoolColumns>,
+    /// Close of each step, µs since the epoch, ascending.
+    pub(crate) step_close: Vec<i64>,
+    /// For each step, how many rows of the volatility index were known.
+    pub(crate) index_known: Vec<u32>,
+    pub(crate) volatility_index: VolatilityIndex,
 }
 
 impl Panel {
@@ -29,10 +53,17 @@ impl Panel {
     /// # Errors
     /// For macro series and other bar lengths.
     pub fn new(class: AssetClass, base: Timeframe) -> Result<Self, ForecastError> {
-        if class == AssetClass::Macro || !matches!(base, Timeframe::D1 | Timeframe::H1) {
-            return Err(ForecastError::NoPanel { class, timeframe: base });
-        }
-        Ok(Self { class, base })
+        let shape = Shape::of(class, base).ok_or(ForecastError::NoPanel { class, timeframe: base })?;
+        Ok(Self {
+            class,
+            base,
+            shape,
+            series: Vec::new(),
+            pools: Vec::new(),
+            step_close: Vec::new(),
+            index_known: Vec::new(),
+            volatility_index: VolatilityIndex::default(),
+        })
     }
 
     /// Adds an asset and returns its position. Assets are listed in the order they are added; [`Panel::data_hash`]
@@ -41,8 +72,25 @@ impl Panel {
     /// # Errors
     /// When the kind is of another class, or the symbol is there already.
     pub fn add_asset(&mut self, symbol: Symbol, kind: AssetKind) -> Result<usize, ForecastError> {
-        let _ = kind;
-        Err(ForecastError::Asset { symbol, reason: "panels are empty so far" })
+        if kind.class() != self.class {
+            return Err(ForecastError::Asset { symbol, reason: "its kind is of another class" });
+        }
+        if self.asset(&symbol).is_some() {
+            return Err(ForecastError::Asset { symbol, reason: "it is listed already" });
+        }
+        let pool = match self.pools.iter().position(|p| p.kind == kind) {
+            Some(pool) => pool,
+            None => {
+                self.pools.push(PoolColumns::new(kind, self.class, self.shape));
+                self.pools.len() - 1
+            }
+        };
+        let asset = self.series.len();
+        if kind == AssetKind::Coin && symbol.as_str() == "BTC" {
+            self.pools[pool].leader = Some(asset);
+        }
+        self.series.push(Series::new(symbol, kind, pool));
+        Ok(asset)
     }
 
     /// Appends one class step: all bars that close at `close_time`; returns the step's position. Context known at
@@ -52,23 +100,80 @@ impl Panel {
     /// When `close_time` is not after the step before, an asset is unknown or comes twice, or a bar is bad. Nothing is
     /// appended then.
     pub fn push_step(&mut self, close_time: Timestamp, bars: &[PanelBar<'_>]) -> Result<usize, ForecastError> {
-        Err(ForecastError::Order(format!("{} bars at {close_time}", bars.len())))
+        let close_us = close_time.as_microsecond();
+        if self.step_close.last().is_some_and(|last| *last >= close_us) {
+            return Err(ForecastError::Order(format!("step {close_time} is not after the one before")));
+        }
+        // The columns must not depend on the order of the caller's slice.
+        let mut bars = bars.to_vec();
+        bars.sort_by_key(|b| b.asset);
+        self.check_step(close_time, &bars)?;
+        let step = self.step_close.len();
+        self.step_close.push(close_us);
+        self.index_known.push(self.volatility_index.known_at(close_us));
+        for PanelBar { asset, bar, split_ratio } in &bars {
+            self.series[*asset].push(step, bar, *split_ratio, self.shape);
+        }
+        for pool in 0..self.pools.len() {
+            let present = bars.iter().map(|b| b.asset).filter(|a| self.series[*a].pool == pool);
+            let present: Vec<usize> = present.collect();
+            if let Some(first) = present.first() {
+                let open_us = *self.series[*first].open_us.last().expect("pushed above");
+                let row = self.pools[pool].push(open_us, close_us, &present, &self.series);
+                for asset in present {
+                    self.series[asset].pool_row.push(row);
+                }
+            }
+        }
+        Ok(step)
+    }
+
+    fn check_step(&self, close_time: Timestamp, bars: &[PanelBar<'_>]) -> Result<(), ForecastError> {
+        if let Some(twice) = bars.windows(2).find(|w| w[0].asset == w[1].asset) {
+            return Err(ForecastError::Order(format!("asset {} comes twice at {close_time}", twice[0].asset)));
+        }
+        for PanelBar { asset, bar, split_ratio } in bars {
+            let Some(series) = self.series.get(*asset) else {
+                return Err(ForecastError::Order(format!("asset {asset} is not listed")));
+            };
+            let symbol = || series.symbol.clone();
+            bar.checked().map_err(|cause| ForecastError::Bar { symbol: symbol(), cause })?;
+            if bar.close_time != close_time {
+                let message = format!("a bar of {} closes at {}, not {close_time}", series.symbol, bar.close_time);
+                return Err(ForecastError::Order(message));
+            }
+            if !(split_ratio.is_finite() && *split_ratio > 0.0) {
+                return Err(ForecastError::Order(format!("split ratio {split_ratio} of {}", series.symbol)));
+            }
+        }
+        Ok(())
     }
 
     /// Appends a day of the volatility index (stocks). It is read by steps that close at or after its `known_at`.
     ///
     /// # Errors
-    /// When it is not after the one before.
+    /// When the class is not stocks, the bar is bad, or it is not after the one before.
     pub fn push_volatility_index(&mut self, bar: &Bar) -> Result<(), ForecastError> {
-        Err(ForecastError::Order(format!("volatility index of {}", bar.close_time)))
+        if self.class != AssetClass::Stocks {
+            return Err(ForecastError::Order("only stocks have a volatility index".to_owned()));
+        }
+        self.volatility_index.push(bar)
     }
 
     /// Appends an hour of an asset of a daily crypto panel: context for the day it lies in.
     ///
     /// # Errors
-    /// When it is not after the one before.
+    /// When the panel is another, the asset is not listed, the bar is bad, or it is not after the one before.
     pub fn push_hour(&mut self, asset: usize, bar: &Bar) -> Result<(), ForecastError> {
-        Err(ForecastError::Order(format!("hour of asset {asset} at {}", bar.close_time)))
+        if self.class != AssetClass::Crypto || self.base != Timeframe::D1 {
+            return Err(ForecastError::Order("only daily crypto reads hours".to_owned()));
+        }
+        let n_assets = self.series.len();
+        let Some(series) = self.series.get_mut(asset) else {
+            return Err(ForecastError::Order(format!("asset {asset} is not listed, only {n_assets} are")));
+        };
+        bar.checked().map_err(|cause| ForecastError::Bar { symbol: series.symbol.clone(), cause })?;
+        series.hours.push(bar)
     }
 
     /// The class.
@@ -83,36 +188,109 @@ impl Panel {
         self.base
     }
 
+    /// The horizons models are fitted at, in bars, ascending; between them log variance runs linearly in log h.
+    #[must_use]
+    pub const fn anchors(&self) -> &'static [u32] {
+        self.shape.anchors
+    }
+
     /// How many assets are listed.
     #[must_use]
-    pub const fn n_assets(&self) -> usize {
-        0
+    pub fn n_assets(&self) -> usize {
+        self.series.len()
     }
 
     /// How many steps were pushed.
     #[must_use]
-    pub const fn n_steps(&self) -> usize {
-        0
+    pub fn n_steps(&self) -> usize {
+        self.step_close.len()
+    }
+
+    /// How many rows an asset has.
+    ///
+    /// # Panics
+    /// When the asset is not listed; so do all methods that take a position.
+    #[must_use]
+    pub fn n_rows(&self, asset: usize) -> usize {
+        self.series[asset].len()
     }
 
     /// The position of a symbol.
     #[must_use]
     pub fn asset(&self, symbol: &Symbol) -> Option<usize> {
-        let _ = symbol;
-        None
+        self.series.iter().position(|s| s.symbol == *symbol)
+    }
+
+    /// The symbol at a position.
+    #[must_use]
+    pub fn symbol(&self, asset: usize) -> &Symbol {
+        &self.series[asset].symbol
+    }
+
+    /// The kind of the asset at a position.
+    #[must_use]
+    pub fn kind(&self, asset: usize) -> AssetKind {
+        self.series[asset].kind
     }
 
     /// The last row of an asset whose bar had closed at `as_of`.
     #[must_use]
     pub fn row_at(&self, asset: usize, as_of: Timestamp) -> Option<usize> {
-        let _ = (asset, as_of);
-        None
+        let closed = as_of.as_microsecond();
+        self.series[asset].close_us.partition_point(|c| *c <= closed).checked_sub(1)
     }
 
-    /// SHA-256 over everything the panel has read: the digests of its series in listed order, each over its rows'
-    /// little-endian columns (`close_time` in µs, open, high, low, close, volume, split ratio).
+    /// When a row's bar opened: its name.
+    #[must_use]
+    pub fn open_time(&self, asset: usize, row: usize) -> Timestamp {
+        instant(self.series[asset].open_us[row])
+    }
+
+    /// When a row's bar closed.
+    #[must_use]
+    pub fn close_time(&self, asset: usize, row: usize) -> Timestamp {
+        instant(self.series[asset].close_us[row])
+    }
+
+    /// The close price of a row, as it was pushed.
+    #[must_use]
+    pub fn close(&self, asset: usize, row: usize) -> f64 {
+        self.series[asset].raw[row].close
+    }
+
+    /// The close of the last step.
+    #[must_use]
+    pub fn last_close_time(&self) -> Option<Timestamp> {
+        self.step_close.last().map(|us| instant(*us))
+    }
+
+    /// The log return from one row to a later one, splits between them removed.
+    #[must_use]
+    pub fn log_return(&self, asset: usize, from_row: usize, to_row: usize) -> f64 {
+        let price = &self.series[asset].log_price;
+        price[to_row] - price[from_row]
+    }
+
+    /// SHA-256 over everything the panel has read: the digests of its series in listed order and then of the volatility
+    /// index, each over its rows' little-endian columns (`close_time` in µs, open, high, low, close, volume, split
+    /// ratio), hours after the asset they belong to.
     #[must_use]
     pub fn data_hash(&self) -> Hash {
-        Hash::of(&[])
+        let mut all = Digest::default();
+        for series in &self.series {
+            all.hash(&series.digest.finish());
+            if !series.hours.is_empty() {
+                all.hash(&series.hours.digest.finish());
+            }
+        }
+        if !self.volatility_index.is_empty() {
+            all.hash(&self.volatility_index.digest.finish());
+        }
+        all.finish()
     }
+}
+
+/// The instant of a stored time.
+pub(crate) fn instant(us: i64) -> Timestamp {
+    Timestamp::from_microsecond(us).expect("stored times came from timestamps")
 }

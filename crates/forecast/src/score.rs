@@ -43,3 +43,6 @@ pub use track_record::{
     Coverage, Group, MIN_CALLS, MIN_CASES, MIN_TIMES, SIGNIFICANCE, ScoreboardLine, ScoredCase, TrackRecord,
     scoreboard, verdict,
 };
+
+#[cfg(test)]
+mod tests;

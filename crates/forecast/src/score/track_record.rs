@@ -1,6 +1,6 @@
 //! Track records: what the scores of a ledger amount to, and what they allow one to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use market::{Score, Symbol, Verdict};
@@ -202,13 +202,10 @@ pub fn scoreboard(groups: &[Group<'_>]) -> Vec<ScoreboardLine> {
     lines.collect()
 }
 
+/// Numbers by the order of the symbols, so that the order of the cases changes nothing.
 fn symbol_numbers<'a>(cases: &[ScoredCase<'a>]) -> BTreeMap<&'a Symbol, u32> {
-    let mut numbers = BTreeMap::new();
-    for case in cases {
-        let next = u32::try_from(numbers.len()).expect("fewer assets than 2^32");
-        numbers.entry(case.symbol).or_insert(next);
-    }
-    numbers
+    let symbols: BTreeSet<&Symbol> = cases.iter().map(|case| case.symbol).collect();
+    symbols.into_iter().zip(0..).collect()
 }
 
 /// How shares get their intervals.
