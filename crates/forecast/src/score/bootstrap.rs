@@ -55,7 +55,7 @@ impl Bootstrap {
         mut statistic: impl FnMut(&[(usize, usize)]) -> Option<f64>,
     ) -> Option<Interval> {
         let length = self.block_length(n_times)?;
-        let mut generator = Counter { seed: self.seed, count: 0 };
+        let mut generator = Counter::new(self.seed);
         let mut blocks = Vec::with_capacity(n_times.div_ceil(length));
         let mut values = Vec::with_capacity(self.replicates);
         for _ in 0..self.replicates {
@@ -110,13 +110,17 @@ impl RunningSum {
 }
 
 /// SplitMix64 (Steele, Lea & Flood 2014) read as a counter: number `n` is a fixed mix of `seed + n * odd constant`.
-struct Counter {
+pub(super) struct Counter {
     seed: u64,
     count: u64,
 }
 
 impl Counter {
-    fn next(&mut self) -> u64 {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self { seed, count: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
         self.count += 1;
         let z = self.seed.wrapping_add(self.count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -12,7 +12,8 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let mut adjusted = vec![0.0; n];
     let mut smallest: f64 = 1.0;
     for (rank, index) in order.into_iter().enumerate().rev() {
-        smallest = smallest.min(p_values[index] * n as f64 / (rank + 1) as f64);
+        // The factor first: it is at least 1, so that rounding never brings a value under its p-value.
+        smallest = smallest.min(p_values[index] * (n as f64 / (rank + 1) as f64));
         adjusted[index] = smallest;
     }
     adjusted

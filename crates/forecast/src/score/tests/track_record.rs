@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use market::{Direction, Score, Symbol, Verdict};
 
 use super::assert_near;
+use crate::score::bootstrap::Counter;
 use crate::score::*;
 
 fn score(change: f64, direction: Direction, baseline: Direction) -> Score {
@@ -39,17 +40,20 @@ fn record(scores: &[Score], n_assets: usize, horizon: u32) -> TrackRecord {
 fn cases<'a>(scores: &'a [Score], symbols: &'a [Symbol]) -> Vec<ScoredCase<'a>> {
     let place = |(i, score)| ScoredCase {
         symbol: &symbols[i % symbols.len()],
-        as_of: Timestamp::from_second((i / symbols.len()) as i64 * 86_400).unwrap(),
+        as_of: Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(86_400 * (i / symbols.len()) as u64),
         score,
     };
     scores.iter().enumerate().map(place).collect()
 }
 
-/// Losses that scatter around `mean`, against a baseline that loses 1.
+/// Losses that scatter evenly within one half of `mean`, against a baseline that loses 1.
 fn losses(n: usize, mean: f64) -> Vec<Score> {
-    let scatter = |i: usize| (i.wrapping_mul(2_654_435_761) % 1000) as f64 / 1000.0 - 0.4995;
+    let mut generator = Counter::new(5);
+    let mut scatter: Vec<f64> = (0..n).map(|_| (generator.next() >> 11) as f64 / (1_u64 << 53) as f64).collect();
+    let middle = scatter.iter().sum::<f64>() / n.max(1) as f64;
+    scatter.iter_mut().for_each(|value| *value += mean - middle);
     let one = score(0.01, Direction::Up, Direction::Up);
-    (0..n).map(|i| Score { crps: mean + scatter(i), ..one }).collect()
+    scatter.into_iter().map(|crps| Score { crps, ..one }).collect()
 }
 
 #[test]
