@@ -28,23 +28,24 @@ pub fn pinball_loss(level: f64, quantile: f64, change: f64) -> f64 {
     (level * error).max((level - 1.0) * error)
 }
 
-/// Mean pinball loss over [`LEVELS`].
-#[must_use]
-pub(crate) fn mean_pinball_loss(quantiles: &[f64; N_LEVELS], change: f64) -> f64 {
-    losses(quantiles, change).sum::<f64>() / N_LEVELS as f64
-}
-
 /// Continuous ranked probability score of thirteen `quantiles` at [`LEVELS`]: twice the pinball loss integrated over the
 /// levels, each counted with its weight of [`CRPS_WEIGHTS`]. In the unit of `change`; at least 0, lower is better.
 ///
 /// Source: Gneiting & Raftery (2007), the quantile form.
 #[must_use]
 pub fn crps(quantiles: &[f64; N_LEVELS], change: f64) -> f64 {
-    2.0 * losses(quantiles, change).zip(CRPS_WEIGHTS).map(|(loss, weight)| loss * weight).sum::<f64>()
+    crps_and_pinball(quantiles, change).0
 }
 
-fn losses(quantiles: &[f64; N_LEVELS], change: f64) -> impl Iterator<Item = f64> {
-    LEVELS.iter().zip(quantiles).map(move |(level, quantile)| pinball_loss(*level, *quantile, change))
+/// [`crps`] and the mean pinball loss over [`LEVELS`].
+pub(super) fn crps_and_pinball(quantiles: &[f64; N_LEVELS], change: f64) -> (f64, f64) {
+    let (mut weighted, mut plain) = (0.0, 0.0);
+    for ((level, weight), quantile) in LEVELS.iter().zip(CRPS_WEIGHTS).zip(quantiles) {
+        let loss = pinball_loss(*level, *quantile, change);
+        weighted += loss * weight;
+        plain += loss;
+    }
+    (2.0 * weighted, plain / N_LEVELS as f64)
 }
 
 /// Whether the closed interval holds `change`.
@@ -101,6 +102,7 @@ pub fn score_case(forecast: &HorizonForecast, reference_price: f64, change: f64,
     debug_assert!(change.is_finite(), "an outcome is measured");
     let quantiles = forecast.quantiles.values();
     let [low_95, _, low_80, .., high_80, _, high_95] = *quantiles;
+    let (crps, pinball) = crps_and_pinball(quantiles, change);
     let direction = Direction::call(forecast.prob_up, kind);
     Score {
         reference_price,
@@ -109,9 +111,9 @@ pub fn score_case(forecast: &HorizonForecast, reference_price: f64, change: f64,
         low_80,
         high_80,
         prob_up: forecast.prob_up,
-        crps: crps(quantiles, change),
-        crps_baseline: crps(forecast.baseline.values(), change),
-        pinball: mean_pinball_loss(quantiles, change),
+        crps,
+        crps_baseline: crps_and_pinball(forecast.baseline.values(), change).0,
+        pinball,
         brier: brier(forecast.prob_up, change),
         brier_baseline: brier(forecast.baseline_prob_up, change),
         covered_80: covers((low_80, high_80), change),

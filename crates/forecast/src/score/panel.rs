@@ -41,13 +41,14 @@ impl Asset {
 
 impl LossPanel {
     /// A panel of cases in any order: `(asset, as_of, loss, baseline)`.
-    pub fn new(cases: impl Iterator<Item = (u32, Timestamp, f64, f64)> + Clone) -> Self {
-        let mut times: Vec<Timestamp> = cases.clone().map(|(_, as_of, ..)| as_of).collect();
+    #[must_use]
+    pub fn new(cases: &[(u32, Timestamp, f64, f64)]) -> Self {
+        let mut times: Vec<Timestamp> = cases.iter().map(|(_, as_of, ..)| *as_of).collect();
         times.sort_unstable();
         times.dedup();
         let mut assets = BTreeMap::new();
         let n_times = times.len();
-        for (asset, as_of, loss, baseline) in cases {
+        for &(asset, as_of, loss, baseline) in cases {
             let at = times.binary_search(&as_of).expect("every case's moment was collected above");
             let asset = assets.entry(asset).or_insert_with(|| Asset {
                 loss: vec![0.0; n_times],

@@ -2,15 +2,14 @@
 
 mod direction;
 mod interval;
-
-use std::collections::BTreeMap;
+mod tally;
 
 use jiff::Timestamp;
 use market::{LEVELS, N_LEVELS};
 use thiserror::Error;
 
 use super::bootstrap::{Bootstrap, Interval};
-use super::case::{crps, mean_pinball_loss};
+use super::case::crps;
 use super::diebold_mariano::DieboldMariano;
 use super::panel::{LossPanel, mean};
 
@@ -18,6 +17,7 @@ pub use direction::{DirectionSummary, ReliabilityBin};
 pub use interval::{IntervalSummary, NaiveInterval};
 
 pub(super) use direction::reliability;
+use tally::Tally;
 
 /// Cases of one horizon as columns of one length, in any order; an asset has at most one case at each `as_of`.
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +144,11 @@ impl Cases<'_> {
     /// When the columns cannot be scored.
     pub fn panel(&self) -> Result<LossPanel, ScoreError> {
         self.check()?;
-        Ok(self.panel_of(&self.crps()))
+        let losses = self.references().map(|(row, naive)| {
+            let change = self.change[row];
+            (self.symbol[row], self.as_of[row], crps(&self.quantiles[row], change), crps(naive, change))
+        });
+        Ok(LossPanel::new(&losses.collect::<Vec<_>>()))
     }
 
     /// The interval of the mean skill, and the Diebold–Mariano test against the naive reference, of forecasts `horizon`
@@ -155,16 +159,6 @@ impl Cases<'_> {
     pub fn evidence(&self, horizon: usize) -> Result<(Option<Interval>, Option<DieboldMariano>), ScoreError> {
         let panel = self.panel()?;
         Ok((panel.skill_interval(&Bootstrap::for_horizon(horizon)), panel.diebold_mariano(horizon)))
-    }
-
-    fn crps(&self) -> Vec<f64> {
-        self.quantiles.iter().zip(self.change).map(|(quantiles, change)| crps(quantiles, *change)).collect()
-    }
-
-    fn panel_of(&self, crps: &[f64]) -> LossPanel {
-        LossPanel::new(self.references().map(|(row, naive)| {
-            (self.symbol[row], self.as_of[row], crps[row], super::case::crps(naive, self.change[row]))
-        }))
     }
 
     fn references(&self) -> impl Iterator<Item = (usize, &[f64; N_LEVELS])> + Clone {
@@ -212,51 +206,41 @@ impl Cases<'_> {
 /// When the columns cannot be scored.
 pub fn summarise(cases: &Cases<'_>) -> Result<Summary, ScoreError> {
     cases.check()?;
-    let crps = cases.crps();
-    let mut rows_of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (row, symbol) in cases.symbol.iter().enumerate() {
-        rows_of.entry(*symbol).or_default().push(row);
-    }
-    let by_symbol: Vec<Vec<usize>> = rows_of.into_values().collect();
-    let pinball = |row: usize| mean_pinball_loss(&cases.quantiles[row], cases.change[row]);
-    let all: Vec<usize> = (0..cases.len()).collect();
-    let calibration = calibration(cases, &all);
+    let tallies = Tally::by_symbol(cases);
+    let total = Tally::sum(&tallies);
+    let calibration = total.calibration();
     let errors = level_errors(&calibration);
+    let symbol_mean = |of: &dyn Fn(&Tally) -> f64| tallies.iter().map(of).sum::<f64>() / tallies.len() as f64;
     Ok(Summary {
         n: cases.len(),
-        n_symbols: by_symbol.len(),
-        n_naive: cases.references().count(),
+        n_symbols: tallies.len(),
+        n_naive: total.n_naive,
         first_as_of: cases.as_of.iter().min().copied().expect("checked not to be empty"),
         last_as_of: cases.as_of.iter().max().copied().expect("checked not to be empty"),
-        crps: symbol_mean(&by_symbol, |row| crps[row]),
-        pinball: symbol_mean(&by_symbol, pinball),
-        skill: skill(cases, &cases.panel_of(&crps)),
-        intervals: interval::PERCENTS.map(|percent| IntervalSummary::of(cases, percent, &by_symbol)),
+        crps: symbol_mean(&|tally| tally.crps / tally.n as f64),
+        pinball: symbol_mean(&|tally| tally.pinball / tally.n as f64),
+        skill: skill(&tallies, &total),
+        intervals: std::array::from_fn(|which| IntervalSummary::of(which, &tallies, &total)),
         calibration,
         level_error: greatest(&errors),
         level_error_mean: errors.iter().sum::<f64>() / N_LEVELS as f64,
-        level_error_symbol_mean: mean_of(&by_symbol, |rows| greatest(&level_errors(&self::calibration(cases, rows)))),
+        level_error_symbol_mean: symbol_mean(&|tally| greatest(&level_errors(&tally.calibration()))),
         direction: cases.prob_up.and_then(|prob_up| DirectionSummary::of(prob_up, cases.change)),
     })
 }
 
-fn skill(cases: &Cases<'_>, panel: &LossPanel) -> Option<SkillSummary> {
-    let mut naive: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
-    for (row, reference) in cases.references() {
-        let (sum, n) = naive.entry(cases.symbol[row]).or_default();
-        *sum += crps(reference, cases.change[row]);
-        *n += 1;
-    }
-    let crps_naive = mean(naive.into_values().map(|(sum, n)| sum / n as f64))?;
-    let mut skills: Vec<f64> = panel.skills().into_iter().flatten().collect();
+fn skill(tallies: &[Tally], total: &Tally) -> Option<SkillSummary> {
+    let compared = || tallies.iter().filter(|tally| tally.n_naive > 0);
+    let crps_naive = mean(compared().map(|tally| tally.crps_naive / tally.n_naive as f64))?;
+    let mut skills: Vec<f64> = compared().filter_map(Tally::skill).collect();
     skills.sort_unstable_by(f64::total_cmp);
     let better = skills.iter().filter(|skill| **skill > 0.0).count();
     Some(SkillSummary {
         crps_naive,
-        skill: panel.skill(),
+        skill: mean(skills.iter().copied()),
         skill_median: median_of_sorted(&skills),
-        skill_pooled: panel.skill_pooled(),
-        share_symbols_better: better as f64 / panel.n_assets() as f64,
+        skill_pooled: total.skill(),
+        share_symbols_better: better as f64 / compared().count() as f64,
     })
 }
 
@@ -266,29 +250,10 @@ fn median_of_sorted(sorted: &[f64]) -> Option<f64> {
     Some((lower + upper) / 2.0)
 }
 
-fn calibration(cases: &Cases<'_>, rows: &[usize]) -> [f64; N_LEVELS] {
-    let mut below = [0_usize; N_LEVELS];
-    for &row in rows {
-        let above = cases.quantiles[row].partition_point(|quantile| *quantile <= cases.change[row]);
-        below[above..].iter_mut().for_each(|count| *count += 1);
-    }
-    below.map(|count| count as f64 / rows.len() as f64)
-}
-
 fn level_errors(calibration: &[f64; N_LEVELS]) -> [f64; N_LEVELS] {
     std::array::from_fn(|i| (calibration[i] - LEVELS[i]).abs())
 }
 
 fn greatest(errors: &[f64; N_LEVELS]) -> f64 {
     errors.iter().copied().fold(0.0, f64::max)
-}
-
-/// The mean over assets of something of their rows; there is at least one asset.
-fn mean_of(by_symbol: &[Vec<usize>], of: impl Fn(&[usize]) -> f64) -> f64 {
-    by_symbol.iter().map(|rows| of(rows)).sum::<f64>() / by_symbol.len() as f64
-}
-
-/// The mean over assets of the mean over their rows.
-fn symbol_mean(by_symbol: &[Vec<usize>], of: impl Fn(usize) -> f64) -> f64 {
-    mean_of(by_symbol, |rows| rows.iter().map(|row| of(*row)).sum::<f64>() / rows.len() as f64)
 }

@@ -103,10 +103,9 @@ impl TrackRecord {
     #[must_use]
     pub fn of(cases: &[ScoredCase<'_>], horizon: u32) -> Self {
         let numbers = symbol_numbers(cases);
-        let panel = LossPanel::new(cases.iter().map(|case| {
-            let ScoredCase { symbol, as_of, score } = *case;
-            (numbers[symbol], as_of, score.crps, score.crps_baseline)
-        }));
+        let losses =
+            cases.iter().map(|case| (numbers[case.symbol], case.as_of, case.score.crps, case.score.crps_baseline));
+        let panel = LossPanel::new(&losses.collect::<Vec<_>>());
         let shares = Shares { independent: horizon == 1 && numbers.len() <= 1, horizon };
         let calls: Vec<&ScoredCase<'_>> = cases.iter().filter(|case| case.score.hit.is_some()).collect();
         let shown = calls.len() >= MIN_CALLS;

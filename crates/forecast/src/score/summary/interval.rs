@@ -1,13 +1,6 @@
 //! Central intervals: how often they held, and how wide they had to be.
 
-use market::N_LEVELS;
-
-use super::{Cases, mean_of, symbol_mean};
-use crate::score::case::{covers, interval_score};
-use crate::score::panel::mean;
-
-/// The intervals that are summarised, in percent.
-pub(super) const PERCENTS: [u32; 3] = [80, 90, 95];
+use super::tally::{INTERVALS, Tally};
 
 /// One central interval over many cases.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +11,7 @@ pub struct IntervalSummary {
     pub coverage: f64,
     /// Mean width by case.
     pub width: f64,
-    /// Mean interval score by case; see [`interval_score`].
+    /// Mean interval score by case; see [`interval_score`](crate::score::interval_score).
     pub winkler: f64,
     /// Each asset's coverage, averaged.
     pub coverage_symbol_mean: f64,
@@ -42,40 +35,24 @@ pub struct NaiveInterval {
 }
 
 impl IntervalSummary {
-    pub(super) fn of(cases: &Cases<'_>, percent: u32, by_symbol: &[Vec<usize>]) -> Self {
-        let level = f64::from(percent) / 100.0;
-        let ends = |quantiles: &[f64; N_LEVELS]| {
-            let lower = match percent {
-                95 => 0,
-                90 => 1,
-                _ => 2,
-            };
-            (quantiles[lower], quantiles[N_LEVELS - 1 - lower])
-        };
-        let held = |row: usize| f64::from(covers(ends(&cases.quantiles[row]), cases.change[row]));
-        let width = |row: usize| {
-            let (low, high) = ends(&cases.quantiles[row]);
-            high - low
-        };
-        let by_case = |of: &dyn Fn(usize) -> f64| (0..cases.len()).map(of).sum::<f64>() / cases.len() as f64;
-        let shares = by_symbol.iter().map(|rows| rows.iter().map(|row| held(*row)).sum::<f64>() / rows.len() as f64);
-        let naive = |of: &dyn Fn(usize, (f64, f64)) -> f64| {
-            mean(cases.references().map(|(row, reference)| of(row, ends(reference))))
-        };
+    /// The interval at position `which` of [`INTERVALS`].
+    pub(super) fn of(which: usize, tallies: &[Tally], total: &Tally) -> Self {
+        let share = |tally: &Tally| tally.intervals[which].held as f64 / tally.n as f64;
+        let symbol_mean = |of: &dyn Fn(&Tally) -> f64| tallies.iter().map(of).sum::<f64>() / tallies.len() as f64;
+        let (all, naive, n_naive) = (total.intervals[which], total.intervals_naive[which], total.n_naive);
         Self {
-            percent,
-            coverage: by_case(&held),
-            width: by_case(&width),
-            winkler: by_case(&|row| interval_score(ends(&cases.quantiles[row]), level, cases.change[row])),
-            coverage_symbol_mean: mean_of(by_symbol, |rows| {
-                rows.iter().map(|row| held(*row)).sum::<f64>() / rows.len() as f64
+            percent: INTERVALS[which].0,
+            coverage: share(total),
+            width: all.width / total.n as f64,
+            winkler: all.winkler / total.n as f64,
+            coverage_symbol_mean: symbol_mean(&share),
+            coverage_symbol_min: tallies.iter().map(share).fold(1.0, f64::min),
+            coverage_symbol_max: tallies.iter().map(share).fold(0.0, f64::max),
+            width_symbol_mean: symbol_mean(&|tally| tally.intervals[which].width / tally.n as f64),
+            naive: (n_naive > 0).then(|| NaiveInterval {
+                coverage: naive.held as f64 / n_naive as f64,
+                width: naive.width / n_naive as f64,
             }),
-            coverage_symbol_min: shares.clone().fold(1.0, f64::min),
-            coverage_symbol_max: shares.fold(0.0, f64::max),
-            width_symbol_mean: symbol_mean(by_symbol, width),
-            naive: naive(&|row, ends| f64::from(covers(ends, cases.change[row])))
-                .zip(naive(&|_, (low, high)| high - low))
-                .map(|(coverage, width)| NaiveInterval { coverage, width }),
         }
     }
 }

@@ -177,7 +177,7 @@ fn at(day: i64) -> Timestamp {
 fn a_panel_weighs_assets_alike() {
     // Asset 1 moves a hundred times as much and has a case less; skills 1/2 and -1/2.
     let cases = [(0, at(0), 1.0, 2.0), (1, at(0), 150.0, 100.0), (0, at(1), 2.0, 4.0)];
-    let panel = LossPanel::new(cases.into_iter());
+    let panel = LossPanel::new(&cases);
     assert_eq!((panel.n_assets(), panel.n_times()), (2, 2));
     assert_eq!(panel.skills(), [Some(0.5), Some(-0.5)]);
     assert_eq!(panel.skill(), Some(0.0));
@@ -191,11 +191,11 @@ fn a_panel_weighs_assets_alike() {
 
 #[test]
 fn an_asset_whose_baseline_lost_nothing_says_nothing() {
-    let panel = LossPanel::new([(0, at(0), 1.0, 2.0), (7, at(0), 1.0, 0.0), (7, at(1), 0.0, 0.0)].into_iter());
+    let panel = LossPanel::new(&[(0, at(0), 1.0, 2.0), (7, at(0), 1.0, 0.0), (7, at(1), 0.0, 0.0)]);
     assert_eq!(panel.skills(), [Some(0.5), None]);
     assert_eq!(panel.skill(), Some(0.5));
     assert_eq!(panel.relative_differences(), [-0.5]);
-    assert_eq!(LossPanel::new(std::iter::empty()).skill(), None);
+    assert_eq!(LossPanel::new(&[]).skill(), None);
 }
 
 proptest! {
