@@ -78,8 +78,7 @@ impl SqliteStore {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .pragma("cache_size", WRITER_CACHE)
-            .optimize_on_close(true, 400);
+            .pragma("cache_size", WRITER_CACHE);
         let writer = pool(1).after_release(|connection, _| Box::pin(settled(connection)));
         let writer = writer.connect_with(writing).await.map_err(open)?;
         MIGRATIONS.run(&writer).await.map_err(StoreError::Migrate)?;

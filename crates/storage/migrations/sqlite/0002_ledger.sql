@@ -35,8 +35,11 @@ CREATE UNIQUE INDEX ledger_resolution ON ledger (chain_id, forecast_seq, horizon
 -- The entries of one kind in order, among millions of others: the few misses, schedules, checkpoints.
 CREATE INDEX ledger_kind ON ledger (chain_id, kind, seq);
 
--- The entries about one asset, and the forecast that was current at an instant (hence as_of at the end).
-CREATE INDEX ledger_symbol ON ledger (chain_id, symbol, timeframe, kind, seq, as_of) WHERE symbol IS NOT NULL;
+-- The entries about one asset in order.
+CREATE INDEX ledger_symbol ON ledger (chain_id, symbol, seq) WHERE symbol IS NOT NULL;
+
+-- The forecast that was current at an instant: walked back from the newest, looking at as_of.
+CREATE INDEX ledger_forecast ON ledger (chain_id, symbol, timeframe, seq, as_of) WHERE kind = 'forecast';
 
 CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger
 BEGIN
@@ -102,7 +105,8 @@ CREATE TABLE ledger_latest (
 ) STRICT, WITHOUT ROWID;
 
 -- The numbers of each outcome in columns, with what track records group them by. Changes and interval ends are in the
--- forecast's unit (log return, log growth or change), prices in the quote currency, truths 0 or 1.
+-- forecast's unit (log return, log growth or change), prices in the quote currency, truths 0 or 1. Rows lie in the order
+-- of the key, so that a track record (an asset's timeframe at one horizon, the last so many by as_of) is one walk.
 CREATE TABLE scores (
     chain_id        INTEGER NOT NULL REFERENCES chains (chain_id),
     seq             INTEGER NOT NULL,       -- of the outcome
@@ -130,11 +134,9 @@ CREATE TABLE scores (
     direction       TEXT NOT NULL,          -- UP, DOWN, HOLD
     hit             INTEGER,                -- null for HOLD and for no change
     baseline_hit    INTEGER,
-    PRIMARY KEY (chain_id, seq)
+    PRIMARY KEY (chain_id, symbol, timeframe, horizon, as_of, seq),
+    CONSTRAINT scores_seq UNIQUE (chain_id, seq)    -- one an outcome; also finds what was scored since
 ) STRICT, WITHOUT ROWID;
-
--- One track record: an asset's timeframe at one horizon, the last so many by as_of.
-CREATE INDEX scores_track ON scores (chain_id, symbol, timeframe, horizon, as_of);
 
 CREATE TRIGGER scores_no_update BEFORE UPDATE ON scores
 BEGIN

@@ -50,8 +50,9 @@ fn chain_info(chain: ChainId, (seq, own, recorded_at): Head) -> Result<ChainInfo
 pub(super) async fn chains(store: &SqliteStore) -> Result<Vec<ChainInfo>> {
     let rows: Vec<(String, i64, Vec<u8>, i64)> = sqlx::query_as(
         "SELECT chains.chain, ledger.seq, ledger.hash, ledger.recorded_at
-         FROM chains JOIN ledger ON ledger.chain_id = chains.chain_id
-         WHERE ledger.seq = (SELECT max(seq) FROM ledger AS own WHERE own.chain_id = chains.chain_id)
+         FROM chains JOIN ledger ON ledger.entry_id = (
+             SELECT entry_id FROM ledger AS own WHERE own.chain_id = chains.chain_id ORDER BY own.seq DESC LIMIT 1
+         )
          ORDER BY ledger.entry_id",
     )
     .fetch_all(&store.readers)
@@ -80,8 +81,15 @@ pub(super) async fn entries(store: &SqliteStore, chain: &ChainId, query: &EntryQ
          WHERE chain_id = (SELECT chain_id FROM chains WHERE chain = ",
     );
     sql.push_bind(chain.to_string()).push(")");
-    if let Some(kind) = query.kind {
-        sql.push(" AND kind = ").push_bind(kind);
+    match query.kind {
+        // In the text, so that the index over forecasts alone can be seen to apply.
+        Some("forecast") => {
+            sql.push(" AND kind = 'forecast'");
+        }
+        Some(kind) => {
+            sql.push(" AND kind = ").push_bind(kind);
+        }
+        None => {}
     }
     if let Some(symbol) = &query.symbol {
         sql.push(" AND symbol = ").push_bind(symbol.as_str().to_owned());

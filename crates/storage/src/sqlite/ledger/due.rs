@@ -8,11 +8,13 @@ use super::super::rows::{Bulk, failed, micros, timestamp, unsigned};
 use super::{ENTRY, Row, entry_row};
 use crate::store::{DueOutcome, Result};
 
+// A join and not IN: SQLite would walk over the whole ledger for a list of pairs.
 static SELECT: Bulk = Bulk::new(
-    "SELECT seq, prev, hash, kind, recorded_at, symbol, timeframe, as_of, body FROM ledger
-     WHERE (chain_id, seq) IN (VALUES",
+    "WITH wanted (chain_id, seq) AS (VALUES",
     2,
-    ") ORDER BY seq",
+    ") SELECT ledger.seq, prev, hash, kind, recorded_at, symbol, timeframe, as_of, body
+       FROM wanted JOIN ledger ON ledger.chain_id = wanted.chain_id AND ledger.seq = wanted.seq
+       ORDER BY ledger.seq",
 );
 
 pub(in super::super) async fn due_outcomes(
