@@ -55,8 +55,7 @@ pub(crate) struct RowView<'a> {
     pub(crate) row: usize,
     pub(crate) pool_row: usize,
     pub(crate) kind: AssetKind,
-    /// EWMA variance, and its root and log.
-    pub(crate) variance: f64,
+    /// Root and log of the EWMA variance.
     pub(crate) sd: f64,
     pub(crate) ln_ewma: f64,
     /// How many rows of the volatility index were known.
@@ -75,7 +74,6 @@ impl<'a> RowView<'a> {
             row,
             pool_row: series.pool_row[row] as usize,
             kind: series.kind,
-            variance,
             sd: variance.sqrt(),
             ln_ewma: variance.ln(),
             index_known: panel.index_known[series.step[row] as usize] as usize,
@@ -138,9 +136,19 @@ impl FeatureSet {
         ahead::write(view, horizon as usize, &mut sink);
     }
 
-    /// How many features the boosters and the ridge read.
+    /// Length of both blocks: what the ridge reads beside its intercept.
     pub(crate) const fn n_all(&self) -> usize {
         self.n_row + self.n_ahead
+    }
+
+    /// What the boosters of the scale read: all groups, and how far HAR lies above the EWMA.
+    pub(crate) const fn scale_width(&self) -> usize {
+        self.n_all() - self.n_har + 1
+    }
+
+    /// What the boosters of the levels read: of hours the same, of days the base group alone.
+    pub(crate) const fn levels_width(&self, shape: &Shape) -> usize {
+        if shape.is_hourly() { self.scale_width() } else { self.n_base - self.n_har + 1 }
     }
 }
 

@@ -180,9 +180,4 @@ impl Series {
         let moved = state.gain + state.loss;
         self.strength.push(if moved > 0.0 { state.gain / moved } else { f64::NAN });
     }
-
-    /// The last row at or before a class step.
-    pub(crate) fn row_at_step(&self, step: u32) -> Option<usize> {
-        self.step.partition_point(|s| *s <= step).checked_sub(1)
-    }
 }

@@ -178,7 +178,7 @@ impl Prepared {
             labels.push((trainer.target(matrix.asset, row, horizon) - har) as f32);
             har_over_ewma.push(over);
         }
-        let scale = Table::new(input, trainer.features.n_all() - trainer.features.n_har + 1, &labels)?;
+        let scale = Table::new(input, trainer.features.scale_width(), &labels)?;
         Ok(Self { n_rows: rows.len(), rows, har_over_ewma, scale })
     }
 
@@ -222,7 +222,7 @@ impl Prepared {
             labels.push(((series.log_price[row + horizon] - series.log_price[row]) / sd) as f32);
             write_levels_input(&trainer.features, trainer.shape, row_block, ahead, *over, &mut input);
         }
-        let table = Table::new(input, trainer.levels_width(), &labels)?;
+        let table = Table::new(input, trainer.features.levels_width(trainer.shape), &labels)?;
         let all: Vec<usize> = (0..self.n_rows).collect();
         Booster::fit(&table, &all, &self.settings(trainer, Loss::Levels, 1000 + anchor))
     }

@@ -175,17 +175,6 @@ impl<'p> Trainer<'p> {
         (row, ahead.collect())
     }
 
-    /// How many features the boosters of the levels read.
-    pub(super) const fn levels_width(&self) -> usize {
-        let end = if self.shape.is_hourly() { self.features.n_all() } else { self.features.n_base };
-        end - self.features.n_har + 1
-    }
-
-    /// Whether boosters were fitted.
-    pub(crate) fn has_boosters(&self) -> bool {
-        self.generation.is_some()
-    }
-
     /// Fits on everything known at `through_us`, which must not go back; boosters anew when `refit_boosters`.
     ///
     /// # Errors
