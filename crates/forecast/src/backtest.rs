@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::error::ForecastError;
 use crate::model::{ModelName, Prediction};
 use crate::model_set::{FitParams, is_pooled};
-use crate::naive::{NAIVE_WINDOW, SLOW_NAIVE_WINDOW, naive};
+use crate::naive::naive;
 use crate::panel::{Panel, instant};
 use crate::pool::{PoolModel, Predictor, Trainer};
 
@@ -250,13 +250,10 @@ fn forecast_period(
             if row + horizon as usize >= close.len() {
                 continue;
             }
-            let predicted = match &mut predictor {
-                Some(predictor) => predictor.predict(model, horizon),
-                None if model.is_naive() => {
-                    let window = if model == ModelName::Naive { NAIVE_WINDOW } else { SLOW_NAIVE_WINDOW };
-                    naive(panel, asset, row, &[horizon], window).map(|predictions| predictions[0])
-                }
-                None => continue,
+            let predicted = match (&mut predictor, model.naive_window()) {
+                (Some(predictor), _) => predictor.predict(model, horizon),
+                (None, Some(window)) => naive(panel, asset, row, &[horizon], window).map(|predictions| predictions[0]),
+                (None, None) => continue,
             };
             match predicted {
                 Ok(prediction) => columns.push(panel, asset, row, &prediction),

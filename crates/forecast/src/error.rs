@@ -1,5 +1,6 @@
 //! What can go wrong between bars and forecasts.
 
+use jiff::Timestamp;
 use market::{AssetClass, BarError, Symbol, Timeframe};
 use thiserror::Error;
 
@@ -66,6 +67,16 @@ pub enum ForecastError {
         /// Its own words.
         #[source]
         cause: hessboost::error::HessboostError,
+    },
+    /// Something as of an instant changed with what happened after it.
+    #[error("{what} of {symbol} at {as_of} reads the future")]
+    Leak {
+        /// The asset.
+        symbol: Symbol,
+        /// The information cut.
+        as_of: Timestamp,
+        /// What changed.
+        what: String,
     },
     /// A number that is not finite where a forecast was computed.
     #[error("the forecast of {symbol} is not finite")]

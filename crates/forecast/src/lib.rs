@@ -25,6 +25,7 @@ pub mod model_set;
 pub mod release;
 
 pub mod backtest;
+pub mod leak;
 
 pub mod score;
 
@@ -32,7 +33,9 @@ pub mod error;
 
 pub use backtest::{BacktestRun, BacktestSeries, BacktestSpec, ForecastColumns, Progress, backtest};
 pub use error::ForecastError;
+pub use features::{FEATURE_SET, feature_names};
+pub use leak::{leak_gate, leak_gate_at};
 pub use model::{FittedForecaster, Forecaster, ModelName, Prediction};
-pub use model_set::{Artefact, FitParams, ModelSet};
-pub use naive::{NAIVE_WINDOW, naive};
-pub use panel::{Panel, PanelBar};
+pub use model_set::{Artefact, FitParams, ModelSet, Trained};
+pub use naive::{NAIVE_WINDOW, Naive, naive};
+pub use panel::{Corruption, Panel, PanelBar};

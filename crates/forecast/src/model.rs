@@ -6,6 +6,7 @@ use std::str::FromStr;
 use market::Quantiles;
 
 use crate::error::ForecastError;
+use crate::naive::{NAIVE_WINDOW, SLOW_NAIVE_WINDOW};
 use crate::panel::Panel;
 
 /// A model as the command line names it.
@@ -67,7 +68,17 @@ impl ModelName {
     /// Whether the model reads past returns alone and is never trained.
     #[must_use]
     pub const fn is_naive(self) -> bool {
-        matches!(self, Self::Naive | Self::Naive1000)
+        self.naive_window().is_some()
+    }
+
+    /// How many overlapping returns a naive model looks back on; `None` for the others.
+    #[must_use]
+    pub const fn naive_window(self) -> Option<usize> {
+        match self {
+            Self::Naive => Some(NAIVE_WINDOW),
+            Self::Naive1000 => Some(SLOW_NAIVE_WINDOW),
+            _ => None,
+        }
     }
 
     /// Whether it needs boosters.

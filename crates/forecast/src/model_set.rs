@@ -8,8 +8,8 @@ use market::{AssetClass, AssetKind, Hash, Timeframe};
 pub use artefact::Artefact;
 
 use crate::error::ForecastError;
-use crate::model::{ModelName, Prediction};
-use crate::naive::{NAIVE_WINDOW, SLOW_NAIVE_WINDOW, naive};
+use crate::model::{FittedForecaster, Forecaster, ModelName, Prediction};
+use crate::naive::naive;
 use crate::panel::Panel;
 use crate::pool::{PoolModel, Predictor, Settings, Trainer};
 
@@ -39,6 +39,45 @@ impl FitParams {
         }
         let boosted = self.models.iter().any(|m| m.is_boosted());
         Ok(Settings { seed: self.seed, max_rows: self.max_rows, boosted })
+    }
+}
+
+/// A trained model as a [`Forecaster`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// Which model predicts.
+    pub model: ModelName,
+    /// How the set it belongs to is fitted.
+    pub params: FitParams,
+}
+
+impl Forecaster for Trained {
+    fn fit(&self, panel: &Panel) -> Result<Box<dyn FittedForecaster>, ForecastError> {
+        let params = FitParams { models: vec![self.model], ..self.params.clone() };
+        Ok(Box::new(FittedModel { model: self.model, set: ModelSet::fit(panel, &params)? }))
+    }
+}
+
+/// One model of a fitted set.
+#[derive(Debug, Clone)]
+struct FittedModel {
+    model: ModelName,
+    set: ModelSet,
+}
+
+impl FittedForecaster for FittedModel {
+    fn name(&self) -> ModelName {
+        self.model
+    }
+
+    fn predict(
+        &self,
+        panel: &Panel,
+        asset: usize,
+        row: usize,
+        horizons: &[u32],
+    ) -> Result<Vec<Prediction>, ForecastError> {
+        self.set.predict(panel, asset, row, self.model, horizons)
     }
 }
 
@@ -131,8 +170,7 @@ impl ModelSet {
         model: ModelName,
         horizons: &[u32],
     ) -> Result<Vec<Prediction>, ForecastError> {
-        if model.is_naive() {
-            let window = if model == ModelName::Naive { NAIVE_WINDOW } else { SLOW_NAIVE_WINDOW };
+        if let Some(window) = model.naive_window() {
             return naive(panel, asset, row, horizons, window);
         }
         self.check(panel)?;

@@ -3,7 +3,7 @@
 use market::{N_LEVELS, Quantiles};
 
 use crate::error::ForecastError;
-use crate::model::Prediction;
+use crate::model::{FittedForecaster, Forecaster, ModelName, Prediction};
 use crate::panel::Panel;
 use crate::residual::empirical;
 
@@ -12,6 +12,41 @@ pub const NAIVE_WINDOW: usize = 250;
 
 /// How many the slow baseline looks back on.
 pub const SLOW_NAIVE_WINDOW: usize = 1000;
+
+/// The baseline as a [`Forecaster`]: fitting it only chooses the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Naive {
+    name: ModelName,
+}
+
+impl Naive {
+    /// The baseline over [`NAIVE_WINDOW`] returns.
+    pub const QUICK: Self = Self { name: ModelName::Naive };
+    /// The baseline over [`SLOW_NAIVE_WINDOW`] returns.
+    pub const SLOW: Self = Self { name: ModelName::Naive1000 };
+}
+
+impl Forecaster for Naive {
+    fn fit(&self, _panel: &Panel) -> Result<Box<dyn FittedForecaster>, ForecastError> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl FittedForecaster for Naive {
+    fn name(&self) -> ModelName {
+        self.name
+    }
+
+    fn predict(
+        &self,
+        panel: &Panel,
+        asset: usize,
+        row: usize,
+        horizons: &[u32],
+    ) -> Result<Vec<Prediction>, ForecastError> {
+        naive(panel, asset, row, horizons, self.name.naive_window().unwrap_or(NAIVE_WINDOW))
+    }
+}
 
 /// Fewest returns for a baseline to say anything.
 const MIN_RETURNS: usize = 100;

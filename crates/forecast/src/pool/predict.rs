@@ -10,7 +10,7 @@ use crate::error::ForecastError;
 use crate::features::{FeatureSet, RowView};
 use crate::linear::dot;
 use crate::model::{ModelName, Prediction};
-use crate::naive::{NAIVE_WINDOW, SLOW_NAIVE_WINDOW, naive_quantiles, prediction};
+use crate::naive::{SLOW_NAIVE_WINDOW, naive_quantiles, prediction};
 use crate::panel::Panel;
 
 /// A distribution at an anchor: log variance per bar, and quantiles in units of its root over the horizon.
@@ -66,12 +66,7 @@ impl<'a> Predictor<'a> {
 
     /// The distribution of one model at one horizon.
     pub(crate) fn predict(&mut self, model: ModelName, horizon: u32) -> Result<Prediction, ForecastError> {
-        let window = match model {
-            ModelName::Naive => Some(NAIVE_WINDOW),
-            ModelName::Naive1000 => Some(SLOW_NAIVE_WINDOW),
-            _ => None,
-        };
-        let quantiles = if let Some(window) = window {
+        let quantiles = if let Some(window) = model.naive_window() {
             naive_quantiles(self.panel, self.asset, self.row, horizon, window, &mut self.returns)?
         } else {
             let between = self.between(model, horizon)?;
