@@ -38,7 +38,8 @@ impl FitParams {
             return Err(ForecastError::Parameters(format!("max_rows {} is below 1000", self.max_rows)));
         }
         let boosted = self.models.iter().any(|m| m.is_boosted());
-        Ok(Settings { seed: self.seed, max_rows: self.max_rows, boosted })
+        let quantiles = self.models.contains(&ModelName::BoostedQuantiles);
+        Ok(Settings { seed: self.seed, max_rows: self.max_rows, boosted, quantiles })
     }
 }
 
@@ -179,6 +180,9 @@ impl ModelSet {
             let reason = if is_pooled(kind) { "its kind was not trained on" } else { "its kind is not pooled" };
             return Err(ForecastError::OutsidePool { model, symbol: panel.symbol(asset).clone(), reason });
         };
+        if model == ModelName::BoostedQuantiles && !self.settings.quantiles {
+            return Err(ForecastError::Mismatch(format!("{model} was not fitted")));
+        }
         let mut predictor = Predictor::new(pool, panel, asset, row);
         horizons.iter().map(|horizon| predictor.predict(model, *horizon)).collect()
     }

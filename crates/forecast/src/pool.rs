@@ -79,8 +79,8 @@ pub(crate) struct AnchorBoosters {
     pub(crate) har: Vec<f64>,
     /// Corrections of the log variance, one for each fold left out; their mean is the model.
     pub(crate) scale: Vec<Booster>,
-    /// Quantiles of the scaled return.
-    pub(crate) levels: Booster,
+    /// Quantiles of the scaled return; where a model that was wanted reads them.
+    pub(crate) levels: Option<Booster>,
     /// They have seen outcomes up to here, µs.
     pub(crate) through_us: i64,
 }

@@ -96,8 +96,6 @@ pub(crate) struct Recipe {
     pub(crate) scale: [f64; 3],
     /// Share of the boosted quantiles.
     pub(crate) quantile_share: f64,
-    /// Share of the last 1000 bars' empirical distribution.
-    pub(crate) empirical_share: f64,
 }
 
 impl Recipe {
@@ -108,7 +106,7 @@ impl Recipe {
             [har / sum, ridge / sum, boosted / sum]
         };
         if anchor >= shape.boosted_anchors {
-            return Self { scale: mean(1.0, 1.0, 0.0), quantile_share: 0.0, empirical_share: 0.0 };
+            return Self { scale: mean(1.0, 1.0, 0.0), quantile_share: 0.0 };
         }
         let coin = kind == AssetKind::Coin;
         let scale = match (shape.is_hourly(), anchor) {
@@ -122,8 +120,7 @@ impl Recipe {
             (false, 1) if coin => 0.2,
             _ => 0.0,
         };
-        let empirical_share = if coin && !shape.is_hourly() && anchor == 2 { 0.2 } else { 0.0 };
-        Self { scale, quantile_share, empirical_share }
+        Self { scale, quantile_share }
     }
 }
 

@@ -56,6 +56,7 @@ struct Manifest {
     seed: u64,
     max_rows: usize,
     boosted: bool,
+    boosted_quantiles: bool,
     trained_through: String,
     boosters_through: Option<String>,
     data_hash: String,
@@ -87,7 +88,6 @@ struct AnchorPart {
     ridge: Vec<f64>,
     scale_weights: [f64; 3],
     quantile_share: f64,
-    empirical_share: f64,
     residuals: [Option<ResidualPart>; 5],
     boosters: Option<BoosterPart>,
 }
@@ -103,7 +103,7 @@ struct BoosterPart {
     har: Vec<f64>,
     through: String,
     scale: Vec<BytesPart>,
-    quantiles: BytesPart,
+    quantiles: Option<BytesPart>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +133,7 @@ impl ModelSet {
             seed: self.settings.seed,
             max_rows: self.settings.max_rows,
             boosted: self.settings.boosted,
+            boosted_quantiles: self.settings.quantiles,
             trained_through: self.trained_through.to_string(),
             boosters_through: self.boosters_through.map(|t| t.to_string()),
             data_hash: self.data_hash.to_string(),
@@ -175,7 +176,12 @@ impl ModelSet {
         Ok(Self {
             class,
             base,
-            settings: Settings { seed: manifest.seed, max_rows: manifest.max_rows, boosted: manifest.boosted },
+            settings: Settings {
+                seed: manifest.seed,
+                max_rows: manifest.max_rows,
+                boosted: manifest.boosted,
+                quantiles: manifest.boosted_quantiles,
+            },
             pools: pools?,
             trained_through: parse(&manifest.trained_through)?,
             boosters_through: manifest.boosters_through.as_deref().map(parse).transpose()?,
@@ -244,7 +250,11 @@ fn anchor_part(kind: AssetKind, anchor: &AnchorModel, bytes: &mut Vec<u8>) -> Re
                 har: boosters.har.clone(),
                 through: crate::panel::instant(boosters.through_us).to_string(),
                 scale: scale?,
-                quantiles: append(format!("{kind}/{horizon}/quantiles"), &boosters.levels)?,
+                quantiles: boosters
+                    .levels
+                    .as_ref()
+                    .map(|b| append(format!("{kind}/{horizon}/quantiles"), b))
+                    .transpose()?,
             })
         }
     };
@@ -256,7 +266,6 @@ fn anchor_part(kind: AssetKind, anchor: &AnchorModel, bytes: &mut Vec<u8>) -> Re
         ridge: anchor.ridge.clone(),
         scale_weights: anchor.recipe.scale,
         quantile_share: anchor.recipe.quantile_share,
-        empirical_share: anchor.recipe.empirical_share,
         residuals: anchor.residuals.each_ref().map(|r| r.as_ref().map(residual)),
         boosters,
     })
@@ -316,11 +325,7 @@ fn read_anchor(
         ridge: part.ridge,
         boosters: boosters.map(Arc::new),
         residuals: part.residuals.map(|r| r.map(|r| Residuals { pool: r.pool, own: r.own })),
-        recipe: Recipe {
-            scale: part.scale_weights,
-            quantile_share: part.quantile_share,
-            empirical_share: part.empirical_share,
-        },
+        recipe: Recipe { scale: part.scale_weights, quantile_share: part.quantile_share },
     })
 }
 
@@ -333,10 +338,12 @@ fn read_boosters(
     check_length("HAR coefficients of the boosters", part.har.len(), 1 + features.n_har)?;
     check_length("folds", part.scale.len(), FOLDS)?;
     let scale = part.scale.iter().map(|p| read_booster(p, bytes, features.scale_width(), 1));
+    let levels = part.quantiles.as_ref();
+    let levels = levels.map(|p| read_booster(p, bytes, features.levels_width(shape), N_LEVELS));
     Ok(AnchorBoosters {
         har: part.har,
         scale: scale.collect::<Result<_, _>>()?,
-        levels: read_booster(&part.quantiles, bytes, features.levels_width(shape), N_LEVELS)?,
+        levels: levels.transpose()?,
         through_us: parse::<Timestamp>(&part.through)?.as_microsecond(),
     })
 }

@@ -12,6 +12,7 @@ use crate::booster::{Booster, Loss, Settings, Table};
 use crate::error::ForecastError;
 use crate::linear::dot;
 use crate::sampling::sample;
+use crate::shape::Recipe;
 
 /// Fewest rows a booster is fitted on.
 const MIN_ROWS: usize = 1000;
@@ -66,9 +67,19 @@ impl BoosterGeneration {
         })?;
         let mut scale = scale.into_iter();
         let scale: Vec<Vec<Booster>> = anchors.iter().map(|_| scale.by_ref().take(FOLDS).collect()).collect();
-        let levels = each(n_anchors, |anchor| {
+        let kind = trainer.panel.pools[trainer.pool].kind;
+        let wanted = |anchor: &usize| {
+            trainer.settings.quantiles || Recipe::of(kind, trainer.shape, *anchor).quantile_share > 0.0
+        };
+        let with_levels: Vec<usize> = anchors.iter().copied().filter(wanted).collect();
+        let fitted = each(with_levels.len(), |task| {
+            let anchor = with_levels[task];
             prepared[anchor].fit_levels(trainer, anchor, &coefficients[anchor], &scale[anchor])
         })?;
+        let mut levels: Vec<Option<Booster>> = vec![None; n_anchors];
+        for (anchor, booster) in with_levels.into_iter().zip(fitted) {
+            levels[anchor] = Some(booster);
+        }
         let boosters = scale.into_iter().zip(levels).enumerate().map(|(anchor, (scale, levels))| {
             Arc::new(AnchorBoosters { har: coefficients[anchor].har.clone(), scale, levels, through_us })
         });

@@ -10,7 +10,7 @@ use crate::error::ForecastError;
 use crate::features::{FeatureSet, RowView};
 use crate::linear::dot;
 use crate::model::{ModelName, Prediction};
-use crate::naive::{SLOW_NAIVE_WINDOW, naive_quantiles, prediction};
+use crate::naive::{naive_quantiles, prediction};
 use crate::panel::Panel;
 
 /// A distribution at an anchor: log variance per bar, and quantiles in units of its root over the horizon.
@@ -24,6 +24,8 @@ struct Standardised {
 #[derive(Debug, Clone, Copy)]
 struct Answer {
     variances: LogVariances,
+    /// Whether the boosters were asked.
+    boosted: bool,
     /// Boosted quantiles and the log variance they are in units of.
     levels: Option<Standardised>,
 }
@@ -104,7 +106,7 @@ impl<'a> Predictor<'a> {
         let anchor = &self.pool.anchors[at];
         let Some(scale) = Scale::of(model) else {
             let levels = self.answer(at, true)?.levels;
-            return Ok(levels.expect("only anchors with boosters know this model"));
+            return Ok(levels.expect("only anchors with boosted quantiles know this model"));
         };
         let wants_boosters = matches!(scale, Scale::Boosted | Scale::Ensemble) && anchor.boosters.is_some();
         let answer = self.answer(at, wants_boosters)?;
@@ -117,21 +119,13 @@ impl<'a> Predictor<'a> {
                 let unit = (0.5 * (levels.ln_variance - ln_variance)).exp();
                 mix(&mut z, &levels.z.map(|q| q * unit), recipe.quantile_share);
             }
-            if recipe.empirical_share > 0.0 {
-                let sd = (ln_variance.exp() * f64::from(anchor.horizon)).sqrt();
-                let (panel, asset, row) = (self.panel, self.asset, self.row);
-                let horizon = anchor.horizon;
-                if let Ok(slow) = naive_quantiles(panel, asset, row, horizon, SLOW_NAIVE_WINDOW, &mut self.returns) {
-                    mix(&mut z, &slow.map(|q| q / sd), recipe.empirical_share);
-                }
-            }
         }
         Ok(Standardised { ln_variance, z })
     }
 
     /// What the fitted models say at an anchor; boosters are asked only when wanted, once.
     fn answer(&mut self, at: usize, wants_boosters: bool) -> Result<Answer, ForecastError> {
-        if let Some(answer) = self.answers[at].filter(|a| a.levels.is_some() || !wants_boosters) {
+        if let Some(answer) = self.answers[at].filter(|a| a.boosted || !wants_boosters) {
             return Ok(answer);
         }
         let pool = self.pool;
@@ -149,6 +143,7 @@ impl<'a> Predictor<'a> {
                 ridge: dot(&anchor.ridge, &self.design),
                 boosted: f64::NAN,
             },
+            boosted: wants_boosters,
             levels: None,
         };
         if let Some(boosters) = anchor.boosters.as_ref().filter(|_| wants_boosters) {
@@ -157,12 +152,14 @@ impl<'a> Predictor<'a> {
             self.input.clear();
             write_scale_input(features, &self.row_block, &ahead, over, &mut self.input);
             answer.variances.boosted = har + correction(&boosters.scale, None, &self.input)?;
-            self.input.clear();
-            write_levels_input(features, pool.shape, &self.row_block, &ahead, over, &mut self.input);
-            let mut levels = [0.0; N_LEVELS];
-            boosters.levels.predict(&self.input, &mut levels)?;
-            let ln_variance = levels_scale(pool.shape, &answer.variances);
-            answer.levels = Some(Standardised { ln_variance, z: levels.map(f64::from) });
+            if let Some(levels) = &boosters.levels {
+                self.input.clear();
+                write_levels_input(features, pool.shape, &self.row_block, &ahead, over, &mut self.input);
+                let mut z = [0.0; N_LEVELS];
+                levels.predict(&self.input, &mut z)?;
+                let ln_variance = levels_scale(pool.shape, &answer.variances);
+                answer.levels = Some(Standardised { ln_variance, z: z.map(f64::from) });
+            }
         }
         self.answers[at] = Some(answer);
         Ok(answer)
@@ -174,7 +171,7 @@ impl AnchorModel {
     fn knows(&self, model: ModelName) -> bool {
         match Scale::of(model) {
             Some(scale) => self.residuals(scale).is_some(),
-            None => model == ModelName::BoostedQuantiles && self.boosters.is_some(),
+            None => self.boosters.as_ref().is_some_and(|b| b.levels.is_some()),
         }
     }
 }

@@ -34,7 +34,11 @@ const HAR_PENALTY: f64 = 1.0;
 pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) max_rows: usize,
+    /// Whether any model wanted needs boosters.
     pub(crate) boosted: bool,
+    /// Whether the boosted quantiles are wanted for themselves: at every boosted anchor, not only where the ensemble
+    /// takes a share of them.
+    pub(crate) quantiles: bool,
 }
 
 /// Coefficients of one anchor: of all blocks, and of all but each fold's.
