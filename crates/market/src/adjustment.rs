@@ -22,18 +22,17 @@ text_enum!(Adjustment, "adjustment", { Raw = "raw", Split = "split", TotalReturn
 
 /// A view that cannot be derived from what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a {wanted} view cannot be derived from {stored} bars{}", if *.no_adj_close { " without an adjusted close" } else { "" })]
+#[error("a {wanted} view cannot be derived from {stored} bars")]
 pub struct ViewError {
     stored: Adjustment,
     wanted: Adjustment,
-    no_adj_close: bool,
 }
 
 /// Turns `bars` stored as `stored` into the `wanted` view, in place, reading only actions known at `as_of`.
 ///
 /// Prices before an action are brought to the terms in force at `as_of`; the newest bar keeps its price. The volume moves
-/// the other way with splits. `bars` ascend by `open_time`. From split-adjusted bars a total-return view is taken from
-/// the vendor's adjusted close when every bar has one, else from the dividends among `actions`.
+/// the other way with splits. `bars` ascend by `open_time`. A total-return view is taken from the vendor's adjusted close
+/// when every bar has one, else from the splits and dividends among `actions`.
 ///
 /// # Errors
 /// When the view cannot be derived: adjustments are not undone.
@@ -48,12 +47,14 @@ pub fn view(
         return Ok(());
     }
     if stored > wanted {
-        return Err(ViewError { stored, wanted, no_adj_close: false });
+        return Err(ViewError { stored, wanted });
     }
     if wanted == Adjustment::TotalReturn && bars.iter().all(|bar| bar.adj_close.is_some()) {
         for bar in bars {
             let factor = bar.adj_close.map_or(1.0, |adjusted| adjusted / bar.close);
-            let volume = bar.volume;
+            // The adjusted close holds splits and dividends in one factor; shares are counted anew by splits alone.
+            let splits = if stored == Adjustment::Raw { split_factor(actions, bar.open_time, as_of) } else { 1.0 };
+            let volume = bar.volume / splits;
             *bar = Bar { volume, ..bar.scaled(factor) };
         }
         return Ok(());
@@ -93,3 +94,6 @@ pub fn split_factor(actions: &[Action], from: Timestamp, to: Timestamp) -> f64 {
         _ => factor,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ impl Bar {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

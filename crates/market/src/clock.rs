@@ -97,3 +97,6 @@ impl Clock for AcceleratedClock {
 fn positive(duration: SignedDuration) -> Duration {
     duration.max(SignedDuration::ZERO).unsigned_abs()
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ impl Direction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,3 +217,6 @@ pub struct Checkpoint {
     /// When the checkpoint was taken.
     pub time: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ fn tail(mass: f64, distance: f64, step: f64, ratio: f64) -> f64 {
     }
     mass * (-(distance / step) * ratio.ln()).exp()
 }
+
+#[cfg(test)]
+mod tests;

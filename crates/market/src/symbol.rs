@@ -155,3 +155,6 @@ impl Asset {
         self.kind.class()
     }
 }
+
+#[cfg(test)]
+mod tests;

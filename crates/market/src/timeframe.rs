@@ -174,3 +174,6 @@ impl FromStr for Timeframe {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

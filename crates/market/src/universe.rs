@@ -74,3 +74,6 @@ pub fn asset_for_source_symbol(spelling: &str, known: &[Asset]) -> Result<Asset,
         quote: quote.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;
