@@ -21,7 +21,6 @@ pub(super) struct Slots {
     by_symbol: HashMap<Box<str>, Vec<(Timeframe, usize)>>,
     /// (slot's close + grace, series), for the slots the pointers stand on; those of pointers that moved on are stale.
     deadlines: BinaryHeap<Reverse<(Timestamp, usize)>>,
-    is_scheduled: bool,
 }
 
 /// One scheduled asset and timeframe.
@@ -33,7 +32,7 @@ struct Series {
     /// `None` for a macro series.
     calendar: Option<Calendar>,
     grace: SignedDuration,
-    /// When it is scheduled: slots in `(from, until]`, ascending.
+    /// When it is scheduled, ascending.
     periods: Vec<Period>,
     /// Which period `next` lies in.
     period_idx: usize,
@@ -45,6 +44,7 @@ struct Series {
     last_as_of: Option<Timestamp>,
 }
 
+/// Slots in `(from, until)`.
 #[derive(Debug)]
 struct Period {
     from: Timestamp,
@@ -112,7 +112,6 @@ impl Slots {
             self.series.push(series);
             self.wait(at);
         }
-        self.is_scheduled = true;
         Ok(())
     }
 
@@ -218,8 +217,10 @@ impl Series {
         match self.periods.last_mut() {
             Some(period) if period.until.is_none() => {
                 if !scheduled {
-                    period.until = Some(from);
-                    self.next = self.next.filter(|next| *next <= from);
+                    // A slot whose grace was not over may still have been issued, and no longer need be.
+                    let until = from.checked_sub(self.grace).unwrap_or(Timestamp::MIN);
+                    period.until = Some(until);
+                    self.next = self.next.filter(|next| *next < until);
                 }
             }
             _ if scheduled => {
@@ -242,7 +243,7 @@ impl Series {
         let is_close = |calendar: Calendar| {
             calendar.last_closed_bar(self.timeframe, instant).is_some_and(|bar| bar.close_time == instant)
         };
-        let within = |p: &Period| p.from < instant && p.until.is_none_or(|until| instant <= until);
+        let within = |p: &Period| p.from < instant && p.until.is_none_or(|until| instant < until);
         self.calendar.is_some_and(is_close) && self.periods.iter().any(within)
     }
 
@@ -251,7 +252,7 @@ impl Series {
         let Some(present) = self.next else { return };
         self.next = self.slot_after(present);
         while let Some(period) = self.periods.get(self.period_idx)
-            && period.until.is_some_and(|until| self.next.is_none_or(|next| next > until))
+            && period.until.is_some_and(|until| self.next.is_none_or(|next| next >= until))
         {
             match self.periods.get(self.period_idx + 1) {
                 Some(later) => {
