@@ -159,9 +159,8 @@ fn build(
     let mut panel = Panel::new(class, base).map_err(fail("begin a panel"))?;
     let mut steps: BTreeMap<Timestamp, Vec<PanelBar<'_>>> = BTreeMap::new();
     for column in columns {
-        let asset = panel
-            .add_asset(column.asset.symbol.clone(), column.asset.kind)
-            .map_err(fail("add an asset to a panel"))?;
+        let asset =
+            panel.add_asset(column.asset.symbol.clone(), column.asset.kind).map_err(fail("add an asset to a panel"))?;
         let mut before = None;
         for bar in &column.bars {
             let split_ratio = column.split_ratio(before, bar.open_time);

@@ -417,7 +417,10 @@ impl ScoresBody {
 }
 
 /// Reads a word of a body into its type.
-pub(crate) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(field: &'static str, text: &str) -> Result<T, BodyError> {
+pub(crate) fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, BodyError> {
     text.parse().map_err(|e: T::Err| bad(field, e))
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Desk {
     /// For each scheduled asset and timeframe the close of the last slot that has a forecast or was missed.
     pub(crate) covered: BTreeMap<(Symbol, Timeframe), Timestamp>,
     pub(crate) ticks: HashMap<Symbol, Tick>,
+    /// Whether rows came that no panel could take: they are all assembled anew before the next step.
+    pub(crate) outdated: bool,
 }
 
 /// The newest price between two closes.
@@ -57,8 +59,6 @@ pub(crate) struct Sheet {
     pub(crate) waiting: BTreeMap<Timestamp, Vec<(usize, Bar)>>,
     pub(crate) last_step: Option<Timestamp>,
     pub(crate) model: Option<Served>,
-    /// Whether a row came too late for its step: the panel is assembled anew before the next one.
-    pub(crate) outdated: bool,
 }
 
 /// One asset of a sheet.
@@ -89,10 +89,11 @@ impl Line {
 
 impl Sheet {
     pub(crate) fn new(assembled: Assembled, model: Option<Served>) -> Self {
-        let last_step = assembled.columns.iter().filter_map(|column| column.bars.last()).map(|bar| bar.close_time).max();
+        let last_step =
+            assembled.columns.iter().filter_map(|column| column.bars.last()).map(|bar| bar.close_time).max();
         let lines = assembled.columns.into_iter().map(line).collect();
         let Assembled { panel, index, .. } = Assembled { columns: Vec::new(), ..assembled };
-        Self { panel, lines, index, waiting: BTreeMap::new(), last_step, model, outdated: false }
+        Self { panel, lines, index, waiting: BTreeMap::new(), last_step, model }
     }
 
     pub(crate) fn line(&self, symbol: &Symbol) -> Option<(usize, &Line)> {
@@ -114,7 +115,11 @@ impl Sheet {
 
     /// Pushes the oldest waiting step when all lines that traded lately have given their bar, or `patience` is over.
     /// Gives the bars of the step.
-    pub(crate) fn push_next(&mut self, now: Timestamp, patience: jiff::SignedDuration) -> Result<Option<Vec<EventKind>>> {
+    pub(crate) fn push_next(
+        &mut self,
+        now: Timestamp,
+        patience: jiff::SignedDuration,
+    ) -> Result<Option<Vec<EventKind>>> {
         let Some((&close_time, step)) = self.waiting.first_key_value() else { return Ok(None) };
         if close_time > now || (step.len() < self.n_active() && now < close_time + patience) {
             return Ok(None);

@@ -17,7 +17,8 @@ use crate::release::Releases;
 use crate::resample::resample;
 use crate::settings::Settings;
 use crate::views::{
-    BarsAnswer, BarsRequest, ChangeBasis, Health, Issued, JobCounts, NoForecast, Quote, ServedModel, SourceStatus, Status,
+    BarsAnswer, BarsRequest, ChangeBasis, Health, Issued, JobCounts, NoForecast, Quote, ServedModel, SourceStatus,
+    Status,
 };
 
 /// What one step did.
@@ -31,6 +32,15 @@ pub struct Step {
     pub issued: usize,
     /// Slots recorded as missed.
     pub missed: u64,
+}
+
+/// How long a step waits for bars that should be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// A feed brings bars one by one: half the grace is left to issue in.
+    HalfTheGrace,
+    /// Everything that will come has come: a replay.
+    None,
 }
 
 /// Holds the state of one home: ingests, trains, issues, resolves, and shows what came of it.
@@ -135,7 +145,7 @@ impl Engine {
         let covered = self.covered_slots(&issued).await?;
         let mut desk = self.desk_mut();
         let ticks = std::mem::take(&mut desk.ticks);
-        *desk = Desk { assets, sheets, releases, issued, covered, ticks };
+        *desk = Desk { assets, sheets, releases, issued, covered, ticks, outdated: false };
         Ok(())
     }
 
@@ -162,7 +172,11 @@ impl Engine {
         let Some(class) = desk.asset(&key.symbol).map(Asset::class) else {
             return Err(EngineError::UnknownSymbol { symbol: key.symbol.clone() });
         };
-        let Some(sheet) = desk.sheets.get_mut(&(class, key.timeframe)) else { return Ok(()) };
+        let changed = put.inserted + put.revised > 0;
+        let Some(sheet) = desk.sheets.get_mut(&(class, key.timeframe)) else {
+            desk.outdated |= changed;
+            return Ok(());
+        };
         if sheet.index.as_ref() == Some(key) {
             for bar in &bars {
                 sheet.panel.push_volatility_index(bar).map_err(EngineError::forecast("add the volatility index"))?;
@@ -170,14 +184,14 @@ impl Engine {
             return Ok(());
         }
         let Some(line) = sheet.panel.asset(&key.symbol) else {
-            sheet.outdated = true;
+            desk.outdated |= changed;
             return Ok(());
         };
+        let mut in_time = true;
         for bar in bars {
-            if !sheet.receive(line, bar) && put.inserted + put.revised > 0 {
-                sheet.outdated = true;
-            }
+            in_time &= sheet.receive(line, bar);
         }
+        desk.outdated |= changed && !in_time;
         Ok(())
     }
 
@@ -187,16 +201,16 @@ impl Engine {
     /// As the store's.
     pub async fn receive_actions(&self, symbol: &Symbol, actions: &[Action]) -> Result<()> {
         self.noting(self.store.put_actions(symbol, actions).await)?;
-        let now = self.clock.now();
         let known = self.store.actions(symbol, Timestamp::MAX).await?;
         let mut desk = self.desk_mut();
+        let mut late = false;
         for sheet in desk.sheets.values_mut() {
-            let late = actions.iter().any(|action| sheet.last_step.is_some_and(|last| action.known_at < last));
             if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
                 line.actions.clone_from(&known);
-                sheet.outdated |= late && now > Timestamp::MIN;
+                late |= actions.iter().any(|action| sheet.last_step.is_some_and(|last| action.known_at < last));
             }
         }
+        desk.outdated |= late;
         Ok(())
     }
 
@@ -233,9 +247,14 @@ impl Engine {
     /// # Errors
     /// As the store's; what was not done is done by the next step, or recorded as missed.
     pub async fn run_once(&self) -> Result<Step> {
+        self.step(Patience::HalfTheGrace).await
+    }
+
+    /// The step behind [`Engine::run_once`].
+    pub(crate) async fn step(&self, patience: Patience) -> Result<Step> {
         let _one_at_a_time = self.stepping.lock().await;
         let now = self.clock.now();
-        self.push_steps(now).await?;
+        self.push_steps(now, patience).await?;
         self.noting_engine(self.ensure_schedule(now).await)?;
         let (resolved, voided) = self.noting_engine(self.resolve_due(now).await)?;
         let missed = self.noting_engine(self.record_missed(now).await)?;
@@ -251,10 +270,9 @@ impl Engine {
                 warn!(error = %format_chain(&error), "a step failed");
             }
             let pause = self.clock.wait_until(self.clock.now() + SignedDuration::from_secs(30));
-            let pause = pause.unwrap_or_default().clamp(
-                std::time::Duration::from_millis(50),
-                std::time::Duration::from_secs(1),
-            );
+            let pause = pause
+                .unwrap_or_default()
+                .clamp(std::time::Duration::from_millis(50), std::time::Duration::from_secs(1));
             tokio::select! {
                 () = token.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
@@ -263,8 +281,8 @@ impl Engine {
     }
 
     /// Lets waiting bars join their panels, shortest bars first; assembles panels anew that rows came too late for.
-    async fn push_steps(&self, now: Timestamp) -> Result<()> {
-        if self.desk().sheets.values().any(|sheet| sheet.outdated) {
+    async fn push_steps(&self, now: Timestamp, patience: Patience) -> Result<()> {
+        if self.desk().outdated {
             info!("rows came too late for their step: panels are assembled anew");
             self.load().await?;
         }
@@ -273,7 +291,10 @@ impl Engine {
             let mut desk = self.desk_mut();
             let keys: Vec<_> = desk.sheets.keys().copied().collect();
             for (class, base) in keys {
-                let patience = base.grace(class) / 2;
+                let patience = match patience {
+                    Patience::HalfTheGrace => base.grace(class) / 2,
+                    Patience::None => SignedDuration::ZERO,
+                };
                 loop {
                     // A coin's day waits for its last hour.
                     let hours_at = (class == AssetClass::Crypto && base == Timeframe::D1)
@@ -288,18 +309,20 @@ impl Engine {
                         break;
                     }
                     let Some(step) = sheet.push_next(now, patience)? else { break };
-                    let hours: Vec<(Symbol, Bar)> = (class == AssetClass::Crypto && base == Timeframe::H1)
-                        .then(|| sheet.last_bars())
-                        .unwrap_or_default();
+                    let hours = match (class, base) {
+                        (AssetClass::Crypto, Timeframe::H1) => sheet.last_bars(),
+                        _ => Vec::new(),
+                    };
                     closed.extend(step);
+                    let mut in_time = true;
                     if let Some(days) = desk.sheets.get_mut(&(class, Timeframe::D1)) {
                         for (symbol, bar) in hours {
                             if let Some(asset) = days.panel.asset(&symbol) {
-                                let pushed = days.panel.push_hour(asset, &bar);
-                                days.outdated |= pushed.is_err();
+                                in_time &= days.panel.push_hour(asset, &bar).is_ok();
                             }
                         }
                     }
+                    desk.outdated |= !in_time;
                 }
             }
         }
@@ -412,7 +435,9 @@ impl Engine {
             Some(asset) if asset.class() != AssetClass::Macro && desk.line(symbol, timeframe).is_none() => {
                 format!("no {} bars of {symbol} are stored", timeframe.base())
             }
-            Some(_) => format!("no {timeframe} forecast of {symbol} has been issued yet: the first is due at the next close"),
+            Some(_) => {
+                format!("no {timeframe} forecast of {symbol} has been issued yet: the first is due at the next close")
+            }
         };
         let now = self.clock.now();
         let next = desk
@@ -464,13 +489,8 @@ impl Engine {
             true => line.tail[line.tail.len().saturating_sub(n)..].to_vec(),
             false => line.tail.clone(),
         };
-        let viewed = market::adjustment::view(
-            &mut bars,
-            line.key.adjustment,
-            line.adjustment,
-            &line.actions,
-            self.clock.now(),
-        );
+        let viewed =
+            market::adjustment::view(&mut bars, line.key.adjustment, line.adjustment, &line.actions, self.clock.now());
         debug_assert!(viewed.is_ok(), "the natural view can always be derived");
         if timeframe != line.key.timeframe {
             bars = resample(Calendar::of(line.asset.class()), timeframe, &bars);
@@ -487,8 +507,7 @@ impl Engine {
         let asset = self.asset(&request.symbol);
         let asset = asset.ok_or_else(|| EngineError::UnknownSymbol { symbol: request.symbol.clone() })?;
         let as_of = request.as_of.unwrap_or_else(|| self.clock.now());
-        let missing =
-            || EngineError::NoBars { symbol: request.symbol.clone(), timeframe: request.timeframe };
+        let missing = || EngineError::NoBars { symbol: request.symbol.clone(), timeframe: request.timeframe };
         if asset.class() == AssetClass::Macro {
             let observations = self.store.observations(&asset.source_symbol, as_of).await?;
             let releases = Releases::new(asset, observations).ok_or_else(missing)?;
@@ -507,7 +526,12 @@ impl Engine {
         let query = BarQuery { key: &info.key, as_of, from: request.from, to: request.to, last };
         let mut bars = self.store.bars(&query).await?;
         let actions = self.store.actions(&request.symbol, as_of).await?;
-        let natural = crate::assemble::Column { asset: asset.clone(), key: info.key.clone(), bars: Vec::new(), actions: Vec::new() };
+        let natural = crate::assemble::Column {
+            asset: asset.clone(),
+            key: info.key.clone(),
+            bars: Vec::new(),
+            actions: Vec::new(),
+        };
         let wanted = request.adjustment.unwrap_or_else(|| natural.adjustment());
         if asset.class() == AssetClass::Stocks {
             market::adjustment::view(&mut bars, info.key.adjustment, wanted, &actions, as_of)?;

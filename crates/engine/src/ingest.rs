@@ -76,7 +76,17 @@ mod tests {
         let start: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
         let open_time = start + jiff::SignedDuration::from_hours(1) * index;
         let close_time = open_time + jiff::SignedDuration::from_hours(1);
-        Bar { open_time, close_time, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 0.0, adj_close: None, known_at: close_time }
+        Bar {
+            open_time,
+            close_time,
+            open: 1.0,
+            high: 1.0,
+            low: 1.0,
+            close: 1.0,
+            volume: 0.0,
+            adj_close: None,
+            known_at: close_time,
+        }
     }
 
     fn check(hours: &[i32], through: i32, expected: &[(i32, i32, u32)]) {

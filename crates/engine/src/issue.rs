@@ -67,7 +67,9 @@ impl Engine {
             let desk = desk.read().expect("no holder of this lock can panic");
             let close = match desk.releases.get(&symbol) {
                 Some(releases) => Some(releases.as_of()),
-                None => desk.line(&symbol, timeframe).and_then(|(_, _, line)| line.tail.last()).map(|bar| bar.close_time),
+                None => {
+                    desk.line(&symbol, timeframe).and_then(|(_, _, line)| line.tail.last()).map(|bar| bar.close_time)
+                }
             };
             let slot = Slot { symbol, timeframe, close: close.ok_or(missing)? };
             let forecast = compute_one(&desk, &settings, &slot, now, &mut None)?;

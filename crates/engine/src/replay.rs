@@ -13,7 +13,7 @@ use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Tim
 use storage::{BarQuery, SeriesKey};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, Step};
+use crate::engine::{Engine, Patience, Step};
 use crate::error::{EngineError, Result};
 use crate::ingest::primary;
 use crate::train::Trained;
@@ -102,7 +102,7 @@ impl Replay {
             }
             clock.set(now);
             engine.arrive(arrived, now).await?;
-            let step = engine.run_once().await?;
+            let step = engine.step(Patience::None).await?;
             summary.steps += 1;
             summary.issued += step.issued;
             summary.resolved += step.resolved;
@@ -175,19 +175,24 @@ impl Engine {
                 }
             }
         }
+        let mut in_time = true;
         for (key, kind, bar) in arrived.bars {
-            let Some(sheet) = desk.sheets.get_mut(&(kind.class(), key.timeframe)) else { continue };
+            let Some(sheet) = desk.sheets.get_mut(&(kind.class(), key.timeframe)) else {
+                in_time &= kind == AssetKind::Index;
+                continue;
+            };
             if sheet.index.as_ref() == Some(&key) {
                 let pushed = sheet.panel.push_volatility_index(&bar);
                 pushed.map_err(EngineError::forecast("add the volatility index to a panel"))?;
                 continue;
             }
             match sheet.panel.asset(&key.symbol) {
-                Some(line) => sheet.outdated |= !sheet.receive(line, bar),
+                Some(line) => in_time &= sheet.receive(line, bar),
                 // A series that begins inside the range joins when its panel is assembled anew.
-                None => sheet.outdated |= kind != AssetKind::Index,
+                None => in_time &= kind == AssetKind::Index,
             }
         }
+        desk.outdated |= !in_time;
         Ok(())
     }
 }
@@ -215,7 +220,7 @@ impl Trainings {
         if self.next.is_some_and(|next| now < next) {
             return Ok(Vec::new());
         }
-        let from_scratch = self.months_done % engine.settings().booster_refit_months.max(1) == 0;
+        let from_scratch = self.months_done.is_multiple_of(engine.settings().booster_refit_months.max(1));
         let mut trained = Vec::new();
         for &(class, base) in &self.due {
             let done = match from_scratch || engine.trained_through(class, base).is_none() {

@@ -13,10 +13,11 @@ pub fn resample(calendar: Calendar, timeframe: Timeframe, bars: &[Bar]) -> Vec<B
     let mut joined: Vec<Bar> = Vec::new();
     let mut running: Option<Bar> = None;
     // Parts before this instant belong to a bar whose beginning is not at hand.
-    let cut = bars.first().map_or(Timestamp::MIN, |first| match calendar.bar_closing_after(timeframe, first.open_time) {
-        Some(span) if span.open_time < first.open_time => span.close_time,
-        _ => Timestamp::MIN,
-    });
+    let cut =
+        bars.first().map_or(Timestamp::MIN, |first| match calendar.bar_closing_after(timeframe, first.open_time) {
+            Some(span) if span.open_time < first.open_time => span.close_time,
+            _ => Timestamp::MIN,
+        });
     for bar in bars.iter().filter(|bar| bar.open_time >= cut) {
         let inside = running.filter(|whole| bar.open_time < whole.close_time);
         running = match inside {

@@ -19,8 +19,14 @@ use crate::error::{EngineError, Result};
 use crate::settings::Settings;
 use crate::views::Issued;
 
-/// An asset joins the schedule once a series has so many bars: enough for the naive baseline's window.
-pub(crate) const MIN_BARS: usize = 250;
+/// An asset joins the schedule once its series has so many bars: enough for the naive baseline, which wants a hundred
+/// returns over the longest horizon, with seven months of days among the horizons of `1M`.
+const fn min_bars(timeframe: Timeframe) -> usize {
+    match timeframe {
+        Timeframe::Mo1 => 400,
+        _ => 250,
+    }
+}
 
 /// One close that should have a forecast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +77,10 @@ fn missed_runs(desk: &Desk, now: Timestamp) -> Vec<MissedRun> {
         let calendar = Calendar::of(asset.class());
         let Some(horizon) = now.checked_sub(timeframe.grace(asset.class())).ok() else { continue };
         // Strictly before: at the very end of its grace a slot may still be issued.
-        let mut closes =
-            calendar.bars_closing_in(*timeframe, *covered, horizon).map(|span| span.close_time).filter(|c| *c < horizon);
+        let mut closes = calendar
+            .bars_closing_in(*timeframe, *covered, horizon)
+            .map(|span| span.close_time)
+            .filter(|c| *c < horizon);
         let Some(from) = closes.next() else { continue };
         let (to, count) = closes.fold((from, 1), |(_, count), close| (close, count + 1));
         let line = desk.line(symbol, *timeframe).map(|(_, _, line)| line);
@@ -95,7 +103,7 @@ fn wanted(desk: &Desk, settings: &Settings, now: Timestamp) -> BTreeMap<Symbol, 
                 Some(releases) => releases.is_ready(),
                 None => desk.line(&asset.symbol, *timeframe).is_some_and(|(_, _, line)| {
                     let gone = |kind: &ActionKind| matches!(kind, ActionKind::Delisting | ActionKind::Rename { .. });
-                    line.tail.len() >= MIN_BARS
+                    line.tail.len() >= min_bars(*timeframe)
                         && !line.actions.iter().any(|action| gone(&action.kind) && action.known_at <= now)
                 }),
             };
@@ -229,9 +237,7 @@ impl Engine {
             let rows = self.store.entries(&self.settings.chain, query).await?;
             for row in &rows {
                 let seq = row.entry.seq;
-                Body::parse(&row.entry.body)
-                    .and_then(&mut each)
-                    .map_err(|cause| EngineError::Entry { seq, cause })?;
+                Body::parse(&row.entry.body).and_then(&mut each).map_err(|cause| EngineError::Entry { seq, cause })?;
             }
             match rows.last() {
                 Some(last) if rows.len() == PAGE as usize => query.from_seq = Some(last.entry.seq + 1),
@@ -253,4 +259,3 @@ fn scheduled_pairs(schedule: &ScheduleBody) -> Result<Vec<(Symbol, Timeframe)>, 
     }
     Ok(pairs)
 }
-

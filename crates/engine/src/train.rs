@@ -273,12 +273,8 @@ struct Judgement {
 }
 
 fn fit(panel: &Panel, settings: &Settings) -> Result<ModelSet> {
-    let params = FitParams {
-        seed: settings.seed,
-        through: None,
-        max_rows: settings.max_rows,
-        models: vec![ModelName::Naive, ModelName::Har, ModelName::Ridge, ModelName::BoostedScale, SERVED],
-    };
+    let params =
+        FitParams { seed: settings.seed, through: None, max_rows: settings.max_rows, models: ModelName::ALL.to_vec() };
     ModelSet::fit(panel, &params).map_err(EngineError::forecast("train"))
 }
 
@@ -333,13 +329,14 @@ fn verdict(gates: Vec<HorizonGate>, months: i64) -> Judgement {
     };
     let figures = gates
         .iter()
-        .map(|g| format!("{} bars: skill {:.2} %, 80 % held {:.3}, n {}", g.horizon, 100.0 * g.skill, g.coverage_80, g.n))
+        .map(|g| {
+            format!("{} bars: skill {:.2} %, 80 % held {:.3}, n {}", g.horizon, 100.0 * g.skill, g.coverage_80, g.n)
+        })
         .collect::<Vec<_>>()
         .join("; ");
     let beaten = first.skill > 0.0 && first.p_value.is_some_and(|p| p < SIGNIFICANCE);
     let worse = gates.iter().find(|g| g.skill < 0.0 && g.p_value.is_some_and(|p| p < SIGNIFICANCE));
-    let outside =
-        gates.iter().find(|g| !COVERAGE_80.contains(&g.coverage_80) || !COVERAGE_95.contains(&g.coverage_95));
+    let outside = gates.iter().find(|g| !COVERAGE_80.contains(&g.coverage_80) || !COVERAGE_95.contains(&g.coverage_95));
     let refusal = if !beaten {
         Some(format!("does not beat the baseline at {} bars", first.horizon))
     } else if let Some(worse) = worse {
@@ -380,7 +377,7 @@ fn gate(
     if n == 0 {
         return None;
     }
-    let losses = LossPanel::new(cases.into_iter());
+    let losses = LossPanel::new(&cases);
     Some(HorizonGate {
         horizon,
         n,

@@ -112,7 +112,8 @@ impl CheckpointFile {
         let seal = match (text.public_key, text.signature) {
             (None, None) => None,
             (Some(key), Some(signature)) => {
-                let signature = unhex(&signature).ok_or_else(|| bad("the signature is not 128 hex digits".to_owned()))?;
+                let signature =
+                    unhex(&signature).ok_or_else(|| bad("the signature is not 128 hex digits".to_owned()))?;
                 Some((key.parse()?, Signature::from_bytes(&signature)))
             }
             _ => return Err(bad("public_key and signature go together".to_owned())),

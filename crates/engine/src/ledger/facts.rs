@@ -5,8 +5,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 use market::{AssetKind, Hash, HorizonForecast, LEVELS, N_LEVELS, Quantiles, Timeframe, Unit};
-use serde::de::{Deserializer, Error, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
 
 use crate::body::{ScheduleBody, ScoresBody};
 

@@ -60,11 +60,7 @@ impl Pending {
         let horizons: Vec<OpenHorizon> = facts
             .horizons
             .into_iter()
-            .map(|h| OpenHorizon {
-                horizon: h.0.horizon,
-                target_time: h.0.target_time,
-                forecast: Some(Box::new(h.0)),
-            })
+            .map(|h| OpenHorizon { horizon: h.0.horizon, target_time: h.0.target_time, forecast: Some(Box::new(h.0)) })
             .collect();
         self.n_horizons += horizons.len() as u64;
         let forecast = OpenForecast {

@@ -269,7 +269,8 @@ impl Series {
 
     fn mark_late(&mut self, seq: u64) {
         let Some(slot) = self.next else { return };
-        let before = self.calendar.and_then(|c| c.last_closed_bar(self.timeframe, slot - SignedDuration::from_micros(1)));
+        let before =
+            self.calendar.and_then(|c| c.last_closed_bar(self.timeframe, slot - SignedDuration::from_micros(1)));
         match self.late.last_mut() {
             Some(late) if before.is_some_and(|bar| bar.close_time == late.last) => late.last = slot,
             _ => self.late.push(Late { first: slot, last: slot, seq }),

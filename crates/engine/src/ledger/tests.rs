@@ -9,6 +9,7 @@ mod checkpoint;
 mod lines;
 mod python;
 mod rules;
+mod stored;
 mod tampering;
 
 /// The export of some entries.

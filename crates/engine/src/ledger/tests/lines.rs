@@ -27,7 +27,8 @@ fn there_is_one_way_to_write_a_line() {
     check(&line("7", r#"{\"kind\":\"x\"}"#), Some(r#"{"kind":"x"}"#));
     check(&line("7", r"\\ \b\t\n\f\r \u0000 \u001f é"), Some("\\ \u{8}\t\n\u{c}\r \0 \u{1f} é"));
     // The same texts, written otherwise.
-    for body in [r"\/", r"\u0009", r"\u001F", r"\u0041", r"\u00e9", "\t", r"\", r#"""#, r"\x", r"\u00", r"\ud83d\ude00"] {
+    for body in [r"\/", r"\u0009", r"\u001F", r"\u0041", r"\u00e9", "\t", r"\", r#"""#, r"\x", r"\u00", r"\ud83d\ude00"]
+    {
         check(&line("7", body), None);
     }
     for seq in ["", "00", "-1", "1.0", "1e1", " 1", "true", "\"1\""] {

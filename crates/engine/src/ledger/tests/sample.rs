@@ -6,15 +6,18 @@ use forecast::score::score_case;
 use jiff::{SignedDuration, Timestamp};
 use market::forecast::DIRECTION_RULE;
 use market::{
-    AssetClass, AssetKind, Calendar, ChainId, Entry, Hash, HorizonForecast, LEVELS, N_LEVELS, Quantiles, Timeframe, Unit,
+    AssetClass, AssetKind, Calendar, ChainId, Entry, Hash, HorizonForecast, LEVELS, N_LEVELS, Quantiles, Timeframe,
+    Unit,
 };
+
+use storage::{Draft, Index};
 
 use super::body::{
     Body, CheckpointBody, EntryRef, ForecastBody, HorizonBody, MissedBody, ModelBody, ModelRefBody, OutcomeBody,
     ScheduleBody, ScheduledAsset, ScoresBody, VoidBody,
 };
 
-/// How an entry was made.
+/// How long the engine takes.
 const SECONDS_AFTER_CLOSE: i64 = 2;
 
 /// One scheduled asset.
@@ -37,13 +40,13 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// A coin, a stablecoin, a share and a macro series over ten days in January 2024 with an outage of half a day.
+    /// A coin, a stablecoin, a share and a macro series over eight days in January 2024 with an outage of half a day.
     pub(super) fn small(chain: ChainId) -> Self {
         let asset = |symbol: &str, kind, timeframes| SampleAsset { symbol: symbol.to_owned(), kind, timeframes };
         Self {
             chain,
             start: "2024-01-03T12:00:00Z".parse().expect("an instant"),
-            hours: 24 * 10,
+            hours: 24 * 8,
             outage: 100..113,
             assets: vec![
                 asset("BTC", AssetKind::Coin, &[Timeframe::H4, Timeframe::D1]),
@@ -64,28 +67,35 @@ struct Open {
     forecast: HorizonForecast,
 }
 
+/// What was written, and what it was written from.
+pub(super) struct Sample {
+    pub(super) entries: Vec<Entry>,
+    /// One an entry.
+    pub(super) drafts: Vec<Draft>,
+}
+
 struct Writer {
     plan: Plan,
-    entries: Vec<Entry>,
+    sample: Sample,
     open: BTreeMap<Timestamp, Vec<Open>>,
     missed: BTreeMap<(usize, Timeframe), (Timestamp, Timestamp, u64)>,
 }
 
-/// The entries of a plan.
-pub(super) fn sample(plan: &Plan) -> Vec<Entry> {
-    let mut writer =
-        Writer { plan: plan.clone(), entries: Vec::new(), open: BTreeMap::new(), missed: BTreeMap::new() };
-    writer.push(&schedule(plan, plan.start));
-    writer.push(&model(plan.start));
+/// The chain of a plan.
+pub(super) fn sample(plan: &Plan) -> Sample {
+    let sample = Sample { entries: Vec::new(), drafts: Vec::new() };
+    let mut writer = Writer { plan: plan.clone(), sample, open: BTreeMap::new(), missed: BTreeMap::new() };
+    writer.push(&schedule(plan), Index::Schedule);
+    writer.push(&model(plan.start), Index::Model);
     // Sessions open and close on half hours.
     for half_hour in 1..=plan.hours * 2 {
         writer.step(half_hour);
     }
-    writer.entries
+    writer.sample
 }
 
-/// The schedule of a plan.
-pub(super) fn schedule(plan: &Plan, from: Timestamp) -> Body {
+fn schedule(plan: &Plan) -> Body {
+    let from = plan.start;
     let assets = plan.assets.iter().map(|asset| ScheduledAsset {
         symbol: asset.symbol.clone(),
         asset_class: asset.kind.class().to_string(),
@@ -96,12 +106,14 @@ pub(super) fn schedule(plan: &Plan, from: Timestamp) -> Body {
 }
 
 impl Writer {
-    fn push(&mut self, body: &Body) -> EntryRef {
-        let seq = self.entries.len() as u64;
-        let prev = self.entries.last().map_or(Hash::ZERO, |entry| entry.hash);
+    fn push(&mut self, body: &Body, index: Index) -> EntryRef {
+        let Sample { entries, drafts } = &mut self.sample;
+        let seq = entries.len() as u64;
+        let prev = entries.last().map_or(Hash::ZERO, |entry| entry.hash);
         let entry = Entry::new(&self.plan.chain, seq, prev, body.to_json());
         let reference = EntryRef { seq, hash: entry.hash.to_string() };
-        self.entries.push(entry);
+        drafts.push(Draft { recorded_at: body.recorded_at(), body: entry.body.clone(), index });
+        entries.push(entry);
         reference
     }
 
@@ -127,9 +139,9 @@ impl Writer {
             }
         }
         if half_hour == self.plan.hours {
-            let head = self.entries.last().expect("the schedule is there");
+            let head = self.sample.entries.last().expect("the schedule is there");
             let (seq, hash) = (head.seq, head.hash.to_string());
-            self.push(&Body::Checkpoint(CheckpointBody { recorded_at: now, seq, hash }));
+            self.push(&Body::Checkpoint(CheckpointBody { recorded_at: now, seq, hash }), Index::Checkpoint);
         }
     }
 
@@ -144,38 +156,43 @@ impl Writer {
 
     fn record_missed(&mut self, now: Timestamp) {
         for ((asset, timeframe), (from, to, count)) in std::mem::take(&mut self.missed) {
-            self.push(&Body::Missed(MissedBody {
+            let symbol = self.plan.assets[asset].symbol.clone();
+            let index = Index::Missed { symbol: symbol.parse().expect("a symbol"), timeframe, from, to };
+            let body = Body::Missed(MissedBody {
                 recorded_at: now,
-                symbol: self.plan.assets[asset].symbol.clone(),
+                symbol,
                 timeframe: timeframe.to_string(),
                 from,
                 to,
                 count,
                 reason: "not issued within the grace period".to_owned(),
-            }));
+            });
+            self.push(&body, index);
         }
     }
 
     fn resolve(&mut self, now: Timestamp) {
         let later = self.open.split_off(&now);
         for due in std::mem::replace(&mut self.open, later).into_values().flatten() {
-            let body = self.outcome(&due, now);
-            self.push(&body);
+            let (body, index) = self.outcome(&due, now);
+            self.push(&body, index);
         }
     }
 
-    fn outcome(&self, due: &Open, now: Timestamp) -> Body {
+    fn outcome(&self, due: &Open, now: Timestamp) -> (Body, Index) {
         let Open { reference, timeframe, as_of, forecast, reference_price, .. } = due;
         let (horizon, target_time) = (forecast.horizon, forecast.target_time);
         let asset = &self.plan.assets[due.asset];
+        let forecast_seq = reference.seq;
         if asset.kind == AssetKind::Equity && horizon == 3 {
             let reason = "no closed bar came to judge it by".to_owned();
-            return Body::Void(VoidBody { recorded_at: now, forecast: reference.clone(), horizon, target_time, reason });
+            let body = VoidBody { recorded_at: now, forecast: reference.clone(), horizon, target_time, reason };
+            return (Body::Void(body), Index::Void { forecast_seq, horizon });
         }
         let price = price(asset, target_time);
         let change = Unit::LogReturn.between(*reference_price, price);
         let score = score_case(forecast, *reference_price, change, asset.kind);
-        Body::Outcome(OutcomeBody {
+        let body = Body::Outcome(OutcomeBody {
             recorded_at: now,
             forecast: reference.clone(),
             symbol: asset.symbol.clone(),
@@ -189,7 +206,8 @@ impl Writer {
             scores: ScoresBody::from(&score),
             rule: DIRECTION_RULE.to_owned(),
             bar_hash: Hash::of(&price.to_le_bytes()).to_string(),
-        })
+        });
+        (body, Index::Outcome { forecast_seq, horizon, price, score })
     }
 
     fn issue(&mut self, asset: usize, timeframe: Timeframe, as_of: Timestamp, now: Timestamp) {
@@ -199,7 +217,8 @@ impl Writer {
             .horizons()
             .iter()
             .map(|horizon| {
-                let target = Calendar::of(class).nth_bar_after(timeframe, as_of, *horizon).expect("within the calendar");
+                let target =
+                    Calendar::of(class).nth_bar_after(timeframe, as_of, *horizon).expect("within the calendar");
                 let quantiles = quantiles(0.01, &about.symbol, as_of, *horizon);
                 HorizonForecast {
                     horizon: *horizon,
@@ -211,13 +230,14 @@ impl Writer {
                 }
             })
             .collect();
-        let reference = self.push(&Body::Forecast(Box::new(forecast_body(
-            about,
+        let index = Index::Forecast {
+            symbol: about.symbol.parse().expect("a symbol"),
             timeframe,
-            (as_of, now),
-            reference_price,
-            &horizons,
-        ))));
+            as_of,
+            targets: horizons.iter().map(|h| (h.horizon, h.target_time)).collect(),
+        };
+        let body = forecast_body(about, timeframe, (as_of, now), reference_price, &horizons);
+        let reference = self.push(&Body::Forecast(Box::new(body)), index);
         for forecast in horizons {
             let reference = reference.clone();
             let open = Open { reference, asset, timeframe, as_of, reference_price, forecast };
@@ -293,7 +313,8 @@ fn price(asset: &SampleAsset, time: Timestamp) -> f64 {
 }
 
 fn quantiles(scale: f64, name: &str, time: Timestamp, horizon: u32) -> Quantiles {
-    const NORMAL: [f64; N_LEVELS] = [-1.96, -1.645, -1.282, -0.842, -0.524, -0.253, 0.0, 0.253, 0.524, 0.842, 1.282, 1.645, 1.96];
+    const NORMAL: [f64; N_LEVELS] =
+        [-1.96, -1.645, -1.282, -0.842, -0.524, -0.253, 0.0, 0.253, 0.524, 0.842, 1.282, 1.645, 1.96];
     let shift = noise(name, time, u64::from(horizon));
     let values = NORMAL.map(|z| scale * f64::from(horizon).sqrt() * (z * (1.0 + 0.2 * shift) + 0.1 * shift));
     Quantiles::rearranged(values).expect("finite numbers")

@@ -1,5 +1,7 @@
 //! Tampered exports, and what an audit says of them. The verifier in `docs/ledger.md` is held to the same table.
 
+use std::sync::OnceLock;
+
 use jiff::{SignedDuration, Timestamp};
 use market::{ChainId, Checkpoint, Entry, Hash};
 use proptest::prelude::*;
@@ -24,9 +26,10 @@ impl Case {
     }
 }
 
-/// Ten days of the sample, live.
-pub(super) fn entries() -> Vec<Entry> {
-    sample(&Plan::small(ChainId::live()))
+/// The sample, live.
+pub(super) fn entries() -> &'static [Entry] {
+    static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
+    ENTRIES.get_or_init(|| sample(&Plan::small(ChainId::live())).entries)
 }
 
 /// The head of some entries.
@@ -101,16 +104,16 @@ pub(super) fn cases() -> Vec<Case> {
     let n_entries = entries.len();
     let bodies: Vec<(u64, Body)> = entries.iter().map(|e| (e.seq, Body::parse(&e.body).unwrap())).collect();
     let n = find(&bodies, n_entries / 2, is_forecast);
-    let head = checkpoint_of(&entries);
+    let head = checkpoint_of(entries);
     let mut cases = Vec::new();
     let mut case = |name, export, checkpoint: Option<&Checkpoint>, verdict: String| {
         cases.push(Case { name, export, checkpoint: checkpoint.cloned(), verdict });
     };
     let broken = |seq: usize, rule: &str| format!("broken at {seq}: {rule}");
-    let edit = |line, from: &'static str, to: &'static str| edited(&entries, line, move |t| t.replacen(from, to, 1));
+    let edit = |line, from: &'static str, to: &'static str| edited(entries, line, move |t| t.replacen(from, to, 1));
 
-    case("untouched", export_of(&entries), None, "sound".into());
-    case("untouched, with its checkpoint", export_of(&entries), Some(&head), "sound".into());
+    case("untouched", export_of(entries), None, "sound".into());
+    case("untouched, with its checkpoint", export_of(entries), Some(&head), "sound".into());
 
     // One byte.
     case("a byte of a body", edit(n, "ensemble", "ensembla"), None, broken(n, "hash"));
@@ -124,10 +127,10 @@ pub(super) fn cases() -> Vec<Case> {
     case("an escape", edit(n, r#":\""#, r":\/"), None, broken(n, "line"));
     case("a newline", edit(n, "\n", " "), None, broken(n, "line"));
     case("the last newline", edit(n_entries - 1, "\n", " "), None, broken(n_entries - 1, "line"));
-    case("a hash", edited(&entries, n, |t| other_digit(t, "\"hash\":\"")), None, broken(n, "hash"));
-    case("a prev", edited(&entries, n, |t| other_digit(t, "\"prev\":\"")), None, broken(n, "prev"));
-    case("a seq", edited(&entries, n, |t| other_digit(t, "{\"seq\":")), None, broken(n, "seq"));
-    let mut bytes = export_of(&entries);
+    case("a hash", edited(entries, n, |t| other_digit(t, "\"hash\":\"")), None, broken(n, "hash"));
+    case("a prev", edited(entries, n, |t| other_digit(t, "\"prev\":\"")), None, broken(n, "prev"));
+    case("a seq", edited(entries, n, |t| other_digit(t, "{\"seq\":")), None, broken(n, "seq"));
+    let mut bytes = export_of(entries);
     let at = bytes.len() / 2;
     bytes[at] = 0xff;
     let line = bytes[..at].iter().filter(|b| **b == b'\n').count();
@@ -140,14 +143,14 @@ pub(super) fn cases() -> Vec<Case> {
     let mut renumbered = without(n);
     renumbered[n..].iter_mut().for_each(|entry| entry.seq -= 1);
     case("an entry is deleted, the rest renumbered", export_of(&renumbered), None, broken(n, "prev"));
-    let mut swapped = entries.clone();
+    let mut swapped = entries.to_vec();
     swapped.swap(n, n + 1);
     case("two entries are swapped", export_of(&swapped), None, broken(n, "seq"));
-    let mut doubled = entries.clone();
+    let mut doubled = entries.to_vec();
     doubled.insert(n, entries[n].clone());
     case("an entry is doubled", export_of(&doubled), None, broken(n + 1, "seq"));
     let rehashed = |at: usize, body: &str| {
-        let mut entries = entries.clone();
+        let mut entries = entries.to_vec();
         let Entry { seq, prev, .. } = entries[at];
         entries[at] = Entry::new(&ChainId::live(), seq, prev, body.into());
         export_of(&entries)
@@ -156,7 +159,7 @@ pub(super) fn cases() -> Vec<Case> {
     case("a body is changed and hashed anew", rehashed(n, &other), None, broken(n + 1, "prev"));
 
     // The whole chain computed anew.
-    let forge = |change: &dyn Fn(&mut Vec<(u64, Body)>)| forged(&entries, |bodies| change(bodies));
+    let forge = |change: &dyn Fn(&mut Vec<(u64, Body)>)| forged(entries, |bodies| change(bodies));
     let backdate = |bodies: &mut Vec<(u64, Body)>| {
         let Body::Forecast(forecast) = &mut bodies[n].1 else { unreachable!() };
         forecast.recorded_at -= SignedDuration::from_hours(3);
@@ -186,13 +189,16 @@ pub(super) fn cases() -> Vec<Case> {
     let void = find(&bodies, 0, |body| matches!(body, Body::Void(_)));
     case("a void twice", export_of(&forge(&void_too)), None, broken(void + 1, "outcome_once"));
     for (name, change) in [
-        ("an outcome of another hash", (|o| o.forecast.hash = Hash::ZERO.to_string()) as fn(&mut crate::body::OutcomeBody)),
+        (
+            "an outcome of another hash",
+            (|o| o.forecast.hash = Hash::ZERO.to_string()) as fn(&mut crate::body::OutcomeBody),
+        ),
         ("an outcome of no forecast", |o| (o.forecast.seq, o.forecast.hash) = (1, "0".repeat(64))),
         ("an outcome of a later entry", |o| (o.forecast.seq, o.forecast.hash) = (1 << 60, "0".repeat(64))),
         ("an outcome of no horizon", |o| o.horizon = 99),
         ("an outcome of another target", |o| o.target_time += SignedDuration::from_secs(1)),
     ] {
-        let forged = forged(&entries, |bodies| {
+        let forged = forged(entries, |bodies| {
             let Body::Outcome(body) = &mut bodies[outcome].1 else { unreachable!() };
             change(body);
         });
@@ -206,7 +212,12 @@ pub(super) fn cases() -> Vec<Case> {
     };
     case("a kind there is not", texts(r#"{"kind":"model""#, r#"{"kind":"modal""#), None, broken(1, "body"));
     case("a time in another zone", texts(r#"00Z","decision"#, r#"00+01:00","decision"#), None, broken(1, "body"));
-    case("a time that is no text", texts(r#""recorded_at":"2024-01-03T12:00:00Z","decision"#, r#""recorded_at":0,"decision"#), None, broken(1, "body"));
+    case(
+        "a time that is no text",
+        texts(r#""recorded_at":"2024-01-03T12:00:00Z","decision"#, r#""recorded_at":0,"decision"#),
+        None,
+        broken(1, "body"),
+    );
 
     // What only a checkpoint shows.
     let cut = export_of(&entries[..n_entries - 3]);
@@ -220,10 +231,10 @@ pub(super) fn cases() -> Vec<Case> {
     case("all anew, with a checkpoint", export_of(&anew), Some(&head), broken(n_entries - 1, "checkpoint"));
     let middle = checkpoint_of(&entries[..=n]);
     case("all anew, with an older checkpoint", export_of(&anew), Some(&middle), broken(n, "checkpoint"));
-    case("grown since the checkpoint", export_of(&entries), Some(&middle), "sound".into());
+    case("grown since the checkpoint", export_of(entries), Some(&middle), "sound".into());
     case("nothing, with a checkpoint", Vec::new(), Some(&head), broken(0, "checkpoint"));
     let replay = Checkpoint { chain: "replay/one".parse().unwrap(), ..head };
-    case("the checkpoint of another chain", export_of(&entries), Some(&replay), broken(0, "chain"));
+    case("the checkpoint of another chain", export_of(entries), Some(&replay), broken(0, "chain"));
 
     // No exports.
     case("nothing", Vec::new(), None, "unreadable".into());
@@ -251,7 +262,7 @@ fn promise_4_a_chain_verifies_under_its_own_name_alone() {
     let names = ["live", "replay/a", "replay/b", "simulated/a"];
     for own in names {
         let chain: ChainId = own.parse().unwrap();
-        let entries = sample(&Plan { hours: 10, ..Plan::small(chain.clone()) });
+        let entries = sample(&Plan { hours: 10, ..Plan::small(chain.clone()) }).entries;
         for other in names {
             let expected = Expected { chain: Some(other.parse().unwrap()), checkpoint: None };
             let found = verdict(&export_of(&entries), expected);
@@ -271,7 +282,7 @@ fn promise_4_a_chain_verifies_under_its_own_name_alone() {
 
 #[test]
 fn promise_3_no_byte_around_the_bodies_can_change() {
-    let export = export_of(&sample(&Plan { hours: 5, ..Plan::small(ChainId::live()) })[..3]);
+    let export = export_of(&sample(&Plan { hours: 5, ..Plan::small(ChainId::live()) }).entries[..3]);
     let mut at = 0;
     let mut n_flipped = 0;
     for line in export.split_inclusive(|b| *b == b'\n') {
@@ -294,8 +305,8 @@ proptest! {
 
     #[test]
     fn promise_3_no_byte_can_change(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        static EXPORT: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
-        let export = EXPORT.get_or_init(|| export_of(&sample(&Plan { hours: 20, ..Plan::small(ChainId::live()) })));
+        static EXPORT: OnceLock<Vec<u8>> = OnceLock::new();
+        let export = EXPORT.get_or_init(|| export_of(&sample(&Plan { hours: 20, ..Plan::small(ChainId::live()) }).entries));
         let at = at.index(export.len());
         prop_assume!(export[at] != byte);
         let mut flipped = export.clone();

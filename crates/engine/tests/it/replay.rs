@@ -1,0 +1,61 @@
+//! Replays, and what their ledgers prove.
+
+use engine::ledger::{Expected, Verdict};
+use engine::replay::{Replay, Summary};
+use engine::{Engine, Settings};
+use market::{ChainId, Hash, Origin, Timeframe};
+use storage::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::home::{Home, at, key, settings, walk};
+
+const END: &str = "2024-03-01T00:00:00Z";
+
+fn replay_settings() -> Settings {
+    Settings { chain: ChainId::new(Origin::Replay, Some("r")).unwrap(), timeframes: vec![Timeframe::D1], ..settings() }
+}
+
+async fn replayed(home: &Home) -> (Summary, Hash, std::sync::Arc<Engine>) {
+    let from = at("2024-01-20T00:00:00Z");
+    let (engine, clock) = home.engine_with(from, replay_settings()).await;
+    let replay = Replay { from, to: at(END), speed: None };
+    let summary = replay.run(&engine, &clock, &CancellationToken::new(), &mut |_| ()).await.unwrap();
+    let head = home.store.head(engine.chain()).await.unwrap().unwrap();
+    (summary, head.hash, engine)
+}
+
+#[tokio::test]
+async fn promise_7_a_replay_again_gives_the_same_head() {
+    let mut heads = Vec::new();
+    for _ in 0..2 {
+        let home = Home::with_coins(&["AAA", "BBB", "CCC"], Timeframe::D1, 1500, at(END)).await;
+        let (summary, head, _) = replayed(&home).await;
+        assert_eq!(summary.issued, 3 * 41);
+        assert_eq!(summary.missed, 0);
+        // Of 41 days those whose horizon of h days ends in range: 41 - h for each of 1 to 7 and 21.
+        let matured: usize = [1, 2, 3, 4, 5, 6, 7, 21].iter().map(|h| 41 - h).sum();
+        assert_eq!(summary.resolved, 3 * matured);
+        heads.push(head);
+    }
+    assert_eq!(heads[0], heads[1]);
+}
+
+#[tokio::test]
+async fn promise_3_a_replay_with_holes_explains_every_slot() {
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::D1, 1500, at(END)).await;
+    home.store.put_assets(&[crate::home::coin("CCC")]).await.unwrap();
+    let mut bars = walk(market::Calendar::Continuous, Timeframe::D1, 1500, at(END), 3);
+    let hole = bars.len() - 10;
+    bars.drain(hole..hole + 3);
+    home.store.put_bars(&key("CCC", Timeframe::D1), &bars).await.unwrap();
+    let (summary, _, engine) = replayed(&home).await;
+    assert_eq!((summary.issued, summary.missed), (3 * 41 - 3, 3));
+    let mut export = Vec::new();
+    engine::ledger::export(&*home.store, engine.chain(), &mut export).await.unwrap();
+    match engine::ledger::verify(export.as_slice(), Expected::default()).unwrap() {
+        Verdict::Sound(report) => {
+            assert_eq!((report.forecasts as usize, report.missed_slots), (summary.issued, summary.missed));
+        }
+        Verdict::Broken(broken) => panic!("{broken}"),
+    }
+}
