@@ -1,0 +1,110 @@
+//! Keeping models trained: what has none is trained, each month they are refitted, now and then trained anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::train::Trained;
+use engine::{Engine, EngineError};
+use forecast::ForecastError;
+use jiff::{SignedDuration, Timestamp};
+use market::{AssetClass, Timeframe};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cli::date_of;
+
+/// What came of a training.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// There is a model.
+    Trained(Trained),
+    /// There is too little history yet, and why.
+    NotEnough(String),
+}
+
+/// How long a class that could not be trained waits for more history.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// How often it is looked at what is due.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The classes and base timeframes that have bars and are forecast.
+pub(crate) fn trainable(engine: &Engine) -> Vec<(AssetClass, Timeframe)> {
+    let mut trainable = engine.trainable();
+    let settings = engine.settings();
+    trainable.retain(|(class, base)| {
+        let mut timeframes = Timeframe::forecast_for(*class).iter().filter(|timeframe| timeframe.base() == *base);
+        timeframes.any(|timeframe| settings.timeframes.is_empty() || settings.timeframes.contains(timeframe))
+    });
+    trainable
+}
+
+/// Trains from scratch.
+pub(crate) async fn train(engine: &Engine, class: AssetClass, base: Timeframe) -> Result<Outcome, EngineError> {
+    told(engine.train(class, base).await)
+}
+
+fn told(trained: Result<Trained, EngineError>) -> Result<Outcome, EngineError> {
+    match trained {
+        Ok(trained) => Ok(Outcome::Trained(trained)),
+        Err(EngineError::Forecast { cause: ForecastError::NotEnoughHistory(reason), .. }) => {
+            Ok(Outcome::NotEnough(reason))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Trains what is due until the token is cancelled. What fails is tried again a day later, on the engine's clock.
+pub(crate) async fn run(engine: Arc<Engine>, token: CancellationToken) {
+    let mut not_before: HashMap<(AssetClass, Timeframe), Timestamp> = HashMap::new();
+    while !token.is_cancelled() {
+        for (class, base) in trainable(&engine) {
+            let now = engine.clock().now();
+            let waits = not_before.get(&(class, base)).is_some_and(|instant| now < *instant);
+            let Some(job) = due(&engine, class, base, now).filter(|_| !waits && !token.is_cancelled()) else {
+                continue;
+            };
+            info!("training {class} {base} ({})", if job == Job::Train { "from scratch" } else { "linear stages" });
+            let outcome = match job {
+                Job::Train => told(engine.train(class, base).await),
+                Job::Refit => told(engine.refit(class, base).await),
+            };
+            match outcome {
+                Ok(Outcome::Trained(_)) => {}
+                Ok(Outcome::NotEnough(reason)) => {
+                    info!("no model of {class} {base} yet, the baseline is served: {reason}");
+                    not_before.insert((class, base), now + AGAIN_AFTER);
+                }
+                Err(error) => {
+                    warn!("training {class} {base} failed: {:#}", anyhow::Error::from(error));
+                    not_before.insert((class, base), now + AGAIN_AFTER);
+                }
+            }
+        }
+        tokio::select! {
+            () = token.cancelled() => break,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Train,
+    Refit,
+}
+
+/// A class without a model is trained; one whose boosters are old too; with each month the linear stages are refitted.
+fn due(engine: &Engine, class: AssetClass, base: Timeframe, now: Timestamp) -> Option<Job> {
+    let Some(trained_at) = engine.trained_at(class, base) else { return Some(Job::Train) };
+    let months = |from: Timestamp| {
+        let (from, to) = (date_of(from), date_of(now));
+        (i32::from(to.year()) * 12 + i32::from(to.month())) - (i32::from(from.year()) * 12 + i32::from(from.month()))
+    };
+    let old = |through: Timestamp| months(through) >= engine.settings().booster_refit_months.max(1).cast_signed();
+    if engine.boosters_through(class, base).is_some_and(old) {
+        return Some(Job::Train);
+    }
+    (months(trained_at) >= 1).then_some(Job::Refit)
+}
