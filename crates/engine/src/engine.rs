@@ -110,11 +110,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Reads everything from the store anew: after an import, or when rows came too late for their step.
-    ///
-    /// # Errors
-    /// As [`Engine::open`]'s.
-    pub async fn load(&self) -> Result<()> {
+    /// Reads everything from the store anew: at the start, or when rows came too late for their step.
+    async fn load(&self) -> Result<()> {
         let now = self.clock.now();
         let assets: Arc<[Asset]> = self.store.assets().await?.into();
         let mut sheets = std::collections::BTreeMap::new();
@@ -147,6 +144,15 @@ impl Engine {
         let ticks = std::mem::take(&mut desk.ticks);
         *desk = Desk { assets, sheets, releases, issued, covered, ticks, outdated: false };
         Ok(())
+    }
+
+    /// Reads everything from the store anew, between two steps: after rows came past this engine.
+    ///
+    /// # Errors
+    /// As [`Engine::open`]'s.
+    pub async fn reload(&self) -> Result<()> {
+        let _one_at_a_time = self.stepping.lock().await;
+        self.load().await
     }
 
     /// Takes closed bars of one series as they arrive: they are stored and wait for their step.
@@ -262,8 +268,8 @@ impl Engine {
         Ok(Step { resolved, voided, issued, missed })
     }
 
-    /// Repeats [`Engine::run_once`] until `token` is cancelled, and trains when it is time. A step that fails is tried
-    /// again; what could not be issued in time becomes missed.
+    /// Repeats [`Engine::run_once`] until `token` is cancelled. A step that fails is tried again; what could not be issued
+    /// in time becomes missed.
     pub async fn run(self: Arc<Self>, token: CancellationToken) {
         while !token.is_cancelled() {
             if let Err(error) = self.run_once().await {

@@ -22,7 +22,7 @@ pub mod body;
 pub mod ledger;
 pub mod rederive;
 
-mod track;
+pub mod track;
 pub mod views;
 
 pub mod replay;

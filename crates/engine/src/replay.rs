@@ -95,7 +95,10 @@ impl Replay {
             if token.is_cancelled() {
                 break;
             }
-            self.pace(clock, now).await;
+            tokio::select! {
+                () = token.cancelled() => break,
+                () = self.pace(clock, now) => {}
+            }
             // Models are fitted on what was known before this instant.
             for trained in trainings.run_due(engine, now).await? {
                 tell(Told::Trained(trained));
@@ -116,8 +119,7 @@ impl Replay {
     async fn pace(&self, clock: &ManualClock, next: Timestamp) {
         if let Some(speed) = self.speed.filter(|speed| speed.is_finite() && *speed > 0.0) {
             let seconds = next.duration_since(clock.now()).as_secs_f64() / speed;
-            // Bounded, so that a mistyped speed can still be interrupted between steps.
-            tokio::time::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 3600.0))).await;
+            tokio::time::sleep(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)).await;
         }
     }
 

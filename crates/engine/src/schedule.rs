@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use market::{ActionKind, Calendar, Symbol, Timeframe};
+use market::{ActionKind, AssetClass, Calendar, Symbol, Timeframe};
 use storage::{Draft, EntryQuery, Index};
 use tracing::info;
 
@@ -150,8 +150,10 @@ impl Engine {
         let before = std::mem::take(&mut desk.covered);
         desk.covered = pairs
             .into_iter()
-            .map(|pair| {
-                let covered = before.get(&pair).copied().unwrap_or(body.from);
+            .map(|(pair, since)| {
+                // A forecast of an earlier schedule still stands.
+                let since = desk.issued.get(&pair).map_or(since, |issued| issued.forecast.as_of.max(since));
+                let covered = before.get(&pair).copied().unwrap_or(since);
                 (pair, covered)
             })
             .collect();
@@ -200,8 +202,8 @@ impl Engine {
         self.for_each_body(&mut query, |body| {
             if let Body::Schedule(schedule) = body {
                 let before = std::mem::take(&mut covered);
-                for pair in scheduled_pairs(&schedule)? {
-                    let since = before.get(&pair).copied().unwrap_or(schedule.from);
+                for (pair, since) in scheduled_pairs(&schedule)? {
+                    let since = before.get(&pair).copied().unwrap_or(since);
                     covered.insert(pair, since);
                 }
             }
@@ -249,12 +251,18 @@ impl Engine {
 
 const PAGE: u32 = 1000;
 
-fn scheduled_pairs(schedule: &ScheduleBody) -> Result<Vec<(Symbol, Timeframe)>, crate::body::BodyError> {
+/// An asset's timeframe, and the close after which its slots are wanted.
+type Scheduled = ((Symbol, Timeframe), Timestamp);
+
+/// What a schedule holds. Closes are wanted from its beginning on; a release that came before stays open until the next
+/// one does, so that a macro series is forecast at once.
+fn scheduled_pairs(schedule: &ScheduleBody) -> Result<Vec<Scheduled>, crate::body::BodyError> {
     let mut pairs = Vec::new();
     for asset in &schedule.assets {
         let symbol = crate::body::symbol(&asset.symbol)?;
+        let since = if asset.asset_class == AssetClass::Macro.as_str() { Timestamp::MIN } else { schedule.from };
         for timeframe in &asset.timeframes {
-            pairs.push((symbol.clone(), crate::body::word("timeframe", timeframe)?));
+            pairs.push(((symbol.clone(), crate::body::word("timeframe", timeframe)?), since));
         }
     }
     Ok(pairs)

@@ -1,6 +1,6 @@
 //! Models are trained, judged, stored, and take their place when they have earned it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use forecast::score::LossPanel;
 use forecast::{Artefact, BacktestSpec, FitParams, ModelName, ModelSet, Panel};
@@ -75,6 +75,18 @@ impl Engine {
         self.desk().sheets.get(&(class, base))?.model.as_ref().map(|model| model.trained_through)
     }
 
+    /// When the model of a class was last trained or refitted, promoted or not.
+    #[must_use]
+    pub fn trained_at(&self, class: AssetClass, base: Timeframe) -> Option<Timestamp> {
+        self.desk().sheets.get(&(class, base))?.model.as_ref().map(|model| model.trained_at)
+    }
+
+    /// The latest information the boosters of a class's model have seen; refits keep them.
+    #[must_use]
+    pub fn boosters_through(&self, class: AssetClass, base: Timeframe) -> Option<Timestamp> {
+        self.desk().sheets.get(&(class, base))?.model.as_ref()?.set.boosters_through()
+    }
+
     /// Trains a class from scratch on what is known now, judges it, stores it, and puts it in service if it passes.
     ///
     /// # Errors
@@ -90,7 +102,7 @@ impl Engine {
         let now = self.clock.now();
         let assembled = assemble(&*self.store, &self.assets(), class, base, now, None).await?;
         let settings = self.settings.clone();
-        let (set, artefact, verdict, data_hash) = blocking("train", move || {
+        let (set, artefact, verdict, data_hash) = training("train", move || {
             let panel = assembled.panel;
             let set = fit(&panel, &settings)?;
             let artefact = set.to_artefact().map_err(EngineError::forecast("write a model"))?;
@@ -119,7 +131,7 @@ impl Engine {
         let served = served.ok_or(EngineError::NothingToTrain { asset_class: class, timeframe: base })?;
         let assembled = assemble(&*self.store, &self.assets(), class, base, now, None).await?;
         let before = Arc::clone(&served.set);
-        let (set, artefact, data_hash) = blocking("refit", move || {
+        let (set, artefact, data_hash) = training("refit", move || {
             let panel = assembled.panel;
             let set = before.refit_linear(&panel, now).map_err(EngineError::forecast("refit"))?;
             let artefact = set.to_artefact().map_err(EngineError::forecast("write a model"))?;
@@ -249,6 +261,23 @@ impl Engine {
             reason: String::new(),
         })
     }
+}
+
+/// Runs training off the runtime's threads, and on threads of its own: a forecast that is due does not queue behind it.
+async fn training<T: Send + 'static>(
+    operation: &'static str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    static THREADS: LazyLock<Option<rayon::ThreadPool>> = LazyLock::new(|| {
+        let named = |index| format!("train-{index}");
+        rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).thread_name(named).build().ok()
+    });
+    blocking(operation, move || match &*THREADS {
+        Some(threads) => threads.install(work),
+        // No more threads to be had: better late than never.
+        None => work(),
+    })
+    .await
 }
 
 /// An artefact as one run of bytes: the manifest's line, then the boosters.

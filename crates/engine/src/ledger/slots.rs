@@ -214,16 +214,15 @@ impl Series {
 
     /// The schedule from `from` on holds this series, or no longer does.
     fn reschedule(&mut self, scheduled: bool, from: Timestamp) {
-        match self.periods.last_mut() {
-            Some(period) if period.until.is_none() => {
-                if !scheduled {
-                    // A slot whose grace was not over may still have been issued, and no longer need be.
-                    let until = from.checked_sub(self.grace).unwrap_or(Timestamp::MIN);
-                    period.until = Some(until);
-                    self.next = self.next.filter(|next| *next < until);
-                }
+        let in_force = self.periods.last_mut().filter(|period| period.until.is_none());
+        match (in_force, scheduled) {
+            (Some(period), false) => {
+                // A slot whose grace was not over may still have been issued, and no longer need be.
+                let until = from.checked_sub(self.grace).unwrap_or(Timestamp::MIN);
+                period.until = Some(until);
+                self.next = self.next.filter(|next| *next < until);
             }
-            _ if scheduled => {
+            (None, true) => {
                 self.periods.push(Period { from, until: None });
                 if self.next.is_none() {
                     self.period_idx = self.periods.len() - 1;

@@ -123,7 +123,7 @@ async fn promise_4_another_origin_sees_nothing_of_a_chain() {
     let (engine, clock) = home.engine(at("2024-02-29T23:00:00Z")).await;
     engine.run_once().await.unwrap();
     clock.set(at(END));
-    engine.load().await.unwrap();
+    engine.reload().await.unwrap();
     assert_eq!(engine.run_once().await.unwrap().issued, 2, "1h and 4h");
     let live = engine::Settings { chain: ChainId::live(), ..settings() };
     let (other, _) = home.engine_with(at(END), live).await;
@@ -169,7 +169,7 @@ async fn promise_7_a_forecast_is_computed_again_to_the_byte() {
     let (engine, clock) = home.engine(at("2024-02-29T23:00:00Z")).await;
     engine.run_once().await.unwrap();
     clock.set(at(END));
-    engine.load().await.unwrap();
+    engine.reload().await.unwrap();
     engine.run_once().await.unwrap();
     let issued = engine.issued(&symbol("AAA"), Timeframe::H4).unwrap();
     // More has become known since.

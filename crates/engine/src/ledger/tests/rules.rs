@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::tampering::{entries, find, forged, is_forecast, is_outcome};
+use super::tampering::{Bodies, entries, find, forged, is_forecast, is_outcome};
 use super::{export_of, verdict};
 use crate::body::{Body, ForecastBody, MissedBody, OutcomeBody, ScheduleBody};
 use crate::ledger::{CheckpointFile, Expected, Lines, Report, Rule, Verdict, verify};
 
-type Bodies = Vec<(u64, Body)>;
+/// A change with its name.
+type Named<T> = (&'static str, fn(&mut T));
 
 /// What is said of the sample after a change, with the position the change names as `N`.
 fn check(name: &str, change: impl FnOnce(&mut Bodies) -> usize, expected: &str) {
@@ -273,7 +274,7 @@ fn schedules_take_over_from_each_other() {
 
 #[test]
 fn promise_3_scores_follow_from_the_forecast_and_the_price() {
-    let changes: [(&str, fn(&mut OutcomeBody)); 14] = [
+    let changes: [Named<OutcomeBody>; 14] = [
         ("price", |o| o.price *= 1.001),
         ("reference_price", |o| o.reference_price *= 1.001),
         ("change", |o| o.change += 1e-6),
@@ -314,7 +315,7 @@ fn promise_3_scores_follow_from_the_forecast_and_the_price() {
 
 #[test]
 fn references_stay_within_the_chain() {
-    let changes: [(&str, fn(&mut OutcomeBody)); 3] = [
+    let changes: [Named<OutcomeBody>; 3] = [
         ("symbol", |o| o.symbol = "ETH".to_owned()),
         ("timeframe", |o| o.timeframe = "1D".to_owned()),
         ("as_of", |o| o.as_of -= SignedDuration::from_hours(4)),
@@ -327,7 +328,7 @@ fn references_stay_within_the_chain() {
         };
         check(name, forge, "broken at N: outcome_refers");
     }
-    let changes: [(&str, fn(&mut crate::body::CheckpointBody)); 2] =
+    let changes: [Named<crate::body::CheckpointBody>; 2] =
         [("a hash", |c| c.hash = "0".repeat(64)), ("a later entry", |c| (c.seq, c.hash) = (1 << 40, "0".repeat(64)))];
     for (name, change) in changes {
         let forge = |bodies: &mut Bodies| {
@@ -342,7 +343,7 @@ fn references_stay_within_the_chain() {
 
 #[test]
 fn bodies_say_what_can_be() {
-    let changes: [(&str, fn(&mut ForecastBody)); 6] = [
+    let changes: [Named<ForecastBody>; 6] = [
         ("no horizons", |f| f.horizons.clear()),
         ("horizons out of order", |f| f.horizons.reverse()),
         ("crossing quantiles", |f| f.horizons[0].quantiles.reverse()),

@@ -11,6 +11,9 @@ use super::{chained, export_of, verdict};
 use crate::body::Body;
 use crate::ledger::Expected;
 
+/// Bodies with the position they had.
+pub(super) type Bodies = Vec<(u64, Body)>;
+
 /// A tampered export.
 pub(super) struct Case {
     pub(super) name: &'static str,
@@ -38,10 +41,9 @@ pub(super) fn checkpoint_of(entries: &[Entry]) -> Checkpoint {
     Checkpoint { chain: ChainId::live(), seq: head.seq, hash: head.hash, time: Timestamp::UNIX_EPOCH }
 }
 
-/// What a forger with the whole chain in hand writes: other bodies, and every hash and reference computed anew. Bodies
-/// come with the position they had.
-pub(super) fn forged(entries: &[Entry], change: impl FnOnce(&mut Vec<(u64, Body)>)) -> Vec<Entry> {
-    let mut bodies: Vec<(u64, Body)> = entries.iter().map(|e| (e.seq, Body::parse(&e.body).unwrap())).collect();
+/// What a forger with the whole chain in hand writes: other bodies, and every hash and reference computed anew.
+pub(super) fn forged(entries: &[Entry], change: impl FnOnce(&mut Bodies)) -> Vec<Entry> {
+    let mut bodies: Bodies = entries.iter().map(|e| (e.seq, Body::parse(&e.body).unwrap())).collect();
     change(&mut bodies);
     let mut moved = std::collections::HashMap::new();
     let mut forged: Vec<Entry> = Vec::new();
@@ -102,7 +104,7 @@ fn edited(entries: &[Entry], line: usize, edit: impl Fn(&str) -> String) -> Vec<
 pub(super) fn cases() -> Vec<Case> {
     let entries = entries();
     let n_entries = entries.len();
-    let bodies: Vec<(u64, Body)> = entries.iter().map(|e| (e.seq, Body::parse(&e.body).unwrap())).collect();
+    let bodies: Bodies = entries.iter().map(|e| (e.seq, Body::parse(&e.body).unwrap())).collect();
     let n = find(&bodies, n_entries / 2, is_forecast);
     let head = checkpoint_of(entries);
     let mut cases = Vec::new();
@@ -159,30 +161,30 @@ pub(super) fn cases() -> Vec<Case> {
     case("a body is changed and hashed anew", rehashed(n, &other), None, broken(n + 1, "prev"));
 
     // The whole chain computed anew.
-    let forge = |change: &dyn Fn(&mut Vec<(u64, Body)>)| forged(entries, |bodies| change(bodies));
-    let backdate = |bodies: &mut Vec<(u64, Body)>| {
+    let forge = |change: &dyn Fn(&mut Bodies)| forged(entries, |bodies| change(bodies));
+    let backdate = |bodies: &mut Bodies| {
         let Body::Forecast(forecast) = &mut bodies[n].1 else { unreachable!() };
         forecast.recorded_at -= SignedDuration::from_hours(3);
     };
     let backdated = entries[n].body.replacen(r#""recorded_at":"2024"#, r#""recorded_at":"2023"#, 1);
     case("an entry is back-dated", rehashed(n, &backdated), None, broken(n, "recorded_at_order"));
     case("an entry is back-dated, all anew", export_of(&forge(&backdate)), None, broken(n, "recorded_at_order"));
-    let late = |bodies: &mut Vec<(u64, Body)>| {
+    let late = |bodies: &mut Bodies| {
         let Body::Forecast(forecast) = &mut bodies[n].1 else { unreachable!() };
         forecast.recorded_at = forecast.horizons[0].target_time;
     };
     case("a forecast at its target time", export_of(&forge(&late)), None, broken(n, "issued_before_target"));
     let (outcome, forecast) = outcome_and_forecast(&bodies);
-    let early = |bodies: &mut Vec<(u64, Body)>| {
+    let early = |bodies: &mut Bodies| {
         let (was, mut body) = bodies.remove(outcome);
         let Body::Outcome(early) = &mut body else { unreachable!() };
         early.recorded_at = bodies[forecast].1.recorded_at();
         bodies.insert(forecast + 1, (was, body));
     };
     case("an outcome too early", export_of(&forge(&early)), None, broken(forecast + 1, "outcome_maturity"));
-    let twice = |bodies: &mut Vec<(u64, Body)>| bodies.insert(outcome + 1, bodies[outcome].clone());
+    let twice = |bodies: &mut Bodies| bodies.insert(outcome + 1, bodies[outcome].clone());
     case("an outcome twice", export_of(&forge(&twice)), None, broken(outcome + 1, "outcome_once"));
-    let void_too = |bodies: &mut Vec<(u64, Body)>| {
+    let void_too = |bodies: &mut Bodies| {
         let void = find(bodies, 0, |body| matches!(body, Body::Void(_)));
         bodies.insert(void + 1, bodies[void].clone());
     };
