@@ -1,6 +1,5 @@
 //! How fast entries are appended to a real store, and how fast an export is read and audited on one core.
 
-#![expect(missing_docs, reason = "criterion's macros document nothing")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot set up has nothing to measure")]
 
 use std::hint::black_box;
@@ -36,7 +35,6 @@ fn audit(c: &mut Criterion) {
     for entry in &sample.entries {
         write_line(&mut export, entry);
     }
-    println!("an export of {} entries, {} bytes", sample.entries.len(), export.len());
     let mut group = c.benchmark_group("ledger");
     group.sample_size(10).throughput(Throughput::Bytes(export.len() as u64));
     group.bench_function("verify", |b| {
