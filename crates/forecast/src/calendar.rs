@@ -186,3 +186,6 @@ pub(crate) fn hour_of_day(us: i64) -> f64 {
 pub(crate) fn utc_month(us: i64) -> i8 {
     TimeZone::UTC.to_datetime(instant(us)).date().month()
 }
+
+#[cfg(test)]
+mod tests;

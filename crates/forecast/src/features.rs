@@ -192,3 +192,6 @@ fn names(
     ahead::write(&view, 1, &mut Sink { values: &mut values, at: 0, names: Some(&mut ahead) });
     Ok((ends, row, ahead))
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,6 @@ pub(crate) fn dot(coefficients: &[f64], row: &[f64]) -> f64 {
     }
     (parts[0] + parts[2]) + (parts[1] + parts[3]) + rest
 }
+
+#[cfg(test)]
+mod tests;

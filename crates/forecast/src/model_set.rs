@@ -117,7 +117,7 @@ impl ModelSet {
             pools,
             trained_through: through,
             boosters_through: settings.boosted.then_some(through),
-            data_hash: panel.data_hash(),
+            data_hash: panel.data_hash_at(through),
         })
     }
 
@@ -135,7 +135,7 @@ impl ModelSet {
             };
             Trainer::resume(panel, pool, self.settings, model, us)?.fit(us, false)
         })?;
-        Ok(Self { pools, trained_through: through, data_hash: panel.data_hash(), ..self.clone() })
+        Ok(Self { pools, trained_through: through, data_hash: panel.data_hash_at(through), ..self.clone() })
     }
 
     fn fit_pools(
@@ -219,7 +219,7 @@ impl ModelSet {
         self.boosters_through
     }
 
-    /// [`Panel::data_hash`] of the panel it was fitted on.
+    /// [`Panel::data_hash_at`] of the panel it was fitted on, at [`ModelSet::trained_through`].
     #[must_use]
     pub const fn data_hash(&self) -> Hash {
         self.data_hash

@@ -279,13 +279,39 @@ impl Panel {
         let mut all = Digest::default();
         for series in &self.series {
             all.hash(&series.digest.finish());
-            if !series.hours.is_empty() {
+            if !series.hours.bars.is_empty() {
                 all.hash(&series.hours.digest.finish());
             }
         }
-        if !self.volatility_index.is_empty() {
+        if !self.volatility_index.bars.is_empty() {
             all.hash(&self.volatility_index.digest.finish());
         }
+        all.finish()
+    }
+
+    /// [`Panel::data_hash`] as it was at an instant: over the rows known then. Reads them all again when that is before
+    /// the last step.
+    #[must_use]
+    pub fn data_hash_at(&self, as_of: Timestamp) -> Hash {
+        if self.last_close_time().is_none_or(|last| last <= as_of) {
+            return self.data_hash();
+        }
+        let mut all = Digest::default();
+        let mut series_digest = |bars: &mut dyn Iterator<Item = (Bar, f64)>, always: bool| {
+            let mut digest = Digest::default();
+            let n = bars.map(|(bar, ratio)| digest.row(&bar, ratio)).count();
+            if n > 0 || always {
+                all.hash(&digest.finish());
+            }
+        };
+        for series in &self.series {
+            let known = series.close_us.partition_point(|c| *c <= as_of.as_microsecond());
+            series_digest(&mut (0..known).map(|row| (series.bar(row), series.raw[row].split_ratio)), true);
+            let hours = series.hours.bars.iter().take_while(|bar| bar.close_time <= as_of);
+            series_digest(&mut hours.map(|bar| (*bar, 1.0)), false);
+        }
+        let days = self.volatility_index.bars.iter().take_while(|bar| bar.close_time <= as_of);
+        series_digest(&mut days.map(|bar| (*bar, 1.0)), false);
         all.finish()
     }
 }
@@ -294,3 +320,6 @@ impl Panel {
 pub(crate) fn instant(us: i64) -> Timestamp {
     Timestamp::from_microsecond(us).expect("stored times came from timestamps")
 }
+
+#[cfg(test)]
+mod tests;

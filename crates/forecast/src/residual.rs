@@ -51,3 +51,6 @@ impl Residuals {
 fn symmetrised(z: [f64; N_LEVELS], share: f64) -> [f64; N_LEVELS] {
     std::array::from_fn(|k| (1.0 - share) * z[k] + share * 0.5 * (z[k] - z[N_LEVELS - 1 - k]))
 }
+
+#[cfg(test)]
+mod tests;

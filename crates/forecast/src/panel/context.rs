@@ -47,10 +47,6 @@ impl VolatilityIndex {
     pub(crate) fn known_at(&self, us: i64) -> u32 {
         u32::try_from(self.known_us.partition_point(|k| *k <= us)).expect("an index has fewer than 2^32 days")
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bars.is_empty()
-    }
 }
 
 /// Hours of one coin.
@@ -87,10 +83,6 @@ impl Hours {
         self.bars.push(*bar);
         self.digest.row(bar, 1.0);
         Ok(())
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bars.is_empty()
     }
 
     /// The sums over the hours inside a day that were known when it closed; missing below [`MIN_HOURS`].

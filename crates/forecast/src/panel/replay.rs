@@ -77,7 +77,7 @@ impl Panel {
 
 impl super::Series {
     /// A row as the bar it came from; `known_at` is its close.
-    fn bar(&self, row: usize) -> Bar {
+    pub(super) fn bar(&self, row: usize) -> Bar {
         let raw = self.raw[row];
         let close_time = instant(self.close_us[row]);
         Bar {

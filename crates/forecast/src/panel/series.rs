@@ -149,7 +149,7 @@ impl Series {
         self.abnormal.push(self.ln_variance[row] - mean_last(&self.variance, row, shape.windows[3]).ln());
         let range = high - low;
         self.close_position.push(if range > 0.0 { (close - low) / range } else { 0.5 });
-        let sums = if self.hours.is_empty() { HourSums::MISSING } else { self.hours.sums(bar) };
+        let sums = if self.hours.bars.is_empty() { HourSums::MISSING } else { self.hours.sums(bar) };
         self.hour_sums.push(sums);
     }
 
