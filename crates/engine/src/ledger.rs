@@ -9,6 +9,7 @@
 mod export;
 mod line;
 
+mod rule;
 mod verify;
 
 mod facts;
@@ -27,7 +28,8 @@ use thiserror::Error;
 pub use checkpoint::{CheckpointFile, PublicKey, SecretKey};
 pub use export::{Pages, export, write_line};
 pub use line::{Line, Lines, NotALine};
-pub use verify::{Broken, Expected, Report, Rule, Verdict, Verifier, verify, verify_stored};
+pub use rule::Rule;
+pub use verify::{Broken, Expected, Report, Verdict, Verifier, verify, verify_stored};
 
 /// What keeps an export from being written or read. That an export is broken is no error: see [`Verdict`].
 #[derive(Debug, Error)]

@@ -8,7 +8,7 @@ use market::forecast::DIRECTION_RULE;
 use market::{AssetKind, Hash, HorizonForecast, Timeframe, Unit};
 
 use super::facts::{ForecastFacts, HorizonFacts, OutcomeFacts, VoidFacts};
-use super::verify::{Fault, Rule, fault};
+use super::rule::{Fault, Rule, fault};
 use crate::body::ScoresBody;
 
 /// The forecasts of a chain that are not fully resolved; of the others one bit each.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use market::{AssetClass, AssetKind, Calendar, Timeframe};
 
 use super::facts::{self, MissedFacts};
-use super::verify::{Fault, Rule, fault};
+use super::rule::{Fault, Rule, fault};
 use crate::body::ScheduleBody;
 
 /// The slots of a chain.
@@ -93,7 +93,13 @@ impl Slots {
                 let timeframe = Timeframe::ALL.into_iter().find(|t| t.as_str() == timeframe);
                 let timeframe = timeframe.ok_or_else(|| unreadable("a timeframe"))?;
                 match self.find(&asset.symbol, timeframe) {
-                    Some(at) => kept[at] = true,
+                    Some(at) if self.series[at].kind.class() != kind.class() => {
+                        return Err(fault(Rule::Body, format!("{} was of another class", asset.symbol)));
+                    }
+                    Some(at) => {
+                        self.series[at].kind = kind;
+                        kept[at] = true;
+                    }
                     None => added.push(Series::new(&asset.symbol, timeframe, kind)),
                 }
             }

@@ -201,6 +201,13 @@ fn schedules_take_over_from_each_other() {
         at
     };
     check("the same again", same, "sound");
+    let other_class = |bodies: &mut Bodies| {
+        reschedule(bodies, 5, |schedule| {
+            (schedule.assets[0].kind, schedule.assets[0].asset_class) = ("equity".to_owned(), "stocks".to_owned());
+        });
+        6
+    };
+    check("an asset changes its class", other_class, "broken at N: body");
     let removed = |bodies: &mut Bodies| {
         let (at, _) = forecast_of(bodies, "BTC", "4h");
         let time = bodies[at].1.recorded_at();
