@@ -1,0 +1,8 @@
+//! Fitting, predicting, storing and walking forward on generated markets.
+
+mod generated;
+
+mod backtest;
+mod forecasters;
+mod leak;
+mod model_set;
