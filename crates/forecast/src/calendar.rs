@@ -150,8 +150,8 @@ pub(crate) fn slots_ahead(class: AssetClass, close_us: i64, n: usize, mut each: 
     match class {
         AssetClass::Stocks => Sessions::table().slots_ahead(close_us, n, each),
         AssetClass::Crypto | AssetClass::Macro => {
-            let first = i64::from(hour_of_week(close_us));
-            for ahead in 0..n as i64 {
+            let first = usize::from(hour_of_week(close_us));
+            for ahead in 0..n {
                 each(u16::try_from((first + ahead) % 168).expect("168 slots a week"));
             }
         }
@@ -166,15 +166,13 @@ fn hour_of_week(us: i64) -> u16 {
 }
 
 /// Weekday of the UTC day an instant lies in, Monday 0.
-pub(crate) fn utc_weekday(us: i64) -> i64 {
-    (us.div_euclid(DAY_US) + 3).rem_euclid(7)
+pub(crate) fn utc_weekday(us: i64) -> usize {
+    usize::try_from((us.div_euclid(DAY_US) + 3).rem_euclid(7)).expect("seven weekdays")
 }
 
-/// Saturdays and Sundays among the `n` UTC days from the one an instant lies in.
-pub(crate) fn weekend_days(us: i64, n: i64) -> i64 {
-    let first = utc_weekday(us);
-    let rest = (0..n % 7).filter(|ahead| (first + ahead) % 7 >= 5).count() as i64;
-    n / 7 * 2 + rest
+/// Saturdays and Sundays among `n` days in a row, the first of which is the given weekday.
+pub(crate) fn weekend_days(first: usize, n: usize) -> usize {
+    n / 7 * 2 + (0..n % 7).filter(|ahead| (first + ahead) % 7 >= 5).count()
 }
 
 /// Hour of the UTC day, 0 to 23.

@@ -120,8 +120,9 @@ const MAX_FEATURES: usize = 192;
 impl FeatureSet {
     /// The features of a kind at a base timeframe.
     pub(crate) fn of(class: AssetClass, base: Timeframe, kind: AssetKind) -> Result<Self, ForecastError> {
-        let ((n_har, n_base), row, ahead) = names(class, base, kind)?;
-        Ok(Self { n_har, n_base, n_row: row.len(), n_ahead: ahead.len() })
+        let names = Names::of(class, base, kind)?;
+        let Names { n_har, n_base, .. } = names;
+        Ok(Self { n_har, n_base, n_row: names.row.len(), n_ahead: names.ahead.len() })
     }
 
     /// Writes the block that does not know the horizon.
@@ -167,30 +168,37 @@ fn write_row(view: &RowView<'_>, sink: &mut Sink<'_>) -> (usize, usize) {
 /// # Errors
 /// When nothing is forecast from such bars.
 pub fn feature_names(class: AssetClass, base: Timeframe, kind: AssetKind) -> Result<Vec<String>, ForecastError> {
-    let (_, mut row, ahead) = names(class, base, kind)?;
+    let Names { mut row, ahead, .. } = Names::of(class, base, kind)?;
     row.extend(ahead);
     Ok(row)
 }
 
-/// Names are read off a panel of a single bar by the code that computes the values, so that the two cannot part.
-fn names(
-    class: AssetClass,
-    base: Timeframe,
-    kind: AssetKind,
-) -> Result<((usize, usize), Vec<String>, Vec<String>), ForecastError> {
-    let mut panel = Panel::new(class, base)?;
-    let asset = panel.add_asset("A".parse().expect("a symbol"), kind)?;
-    let at = |us| Timestamp::from_microsecond(us).expect("within range");
-    let (open_time, close_time) = (at(1_000_000_000_000_000), at(1_000_003_600_000_000));
-    let (open, high, low, close) = (1.0, 1.0, 1.0, 1.0);
-    let bar = Bar { open_time, close_time, open, high, low, close, volume: 1.0, adj_close: None, known_at: close_time };
-    panel.push_step(close_time, &[PanelBar { asset, bar: &bar, split_ratio: 1.0 }])?;
-    let view = RowView::new(&panel, asset, 0);
-    let (mut row, mut ahead) = (Vec::new(), Vec::new());
-    let mut values = [0.0; MAX_FEATURES];
-    let ends = write_row(&view, &mut Sink { values: &mut values, at: 0, names: Some(&mut row) });
-    ahead::write(&view, 1, &mut Sink { values: &mut values, at: 0, names: Some(&mut ahead) });
-    Ok((ends, row, ahead))
+/// Names of both blocks, and where in the row block the HAR terms and the base group end.
+struct Names {
+    n_har: usize,
+    n_base: usize,
+    row: Vec<String>,
+    ahead: Vec<String>,
+}
+
+impl Names {
+    /// Read off a panel of a single bar by the code that computes the values, so that the two cannot part.
+    fn of(class: AssetClass, base: Timeframe, kind: AssetKind) -> Result<Self, ForecastError> {
+        let mut panel = Panel::new(class, base)?;
+        let asset = panel.add_asset("A".parse().expect("a symbol"), kind)?;
+        let at = |us| Timestamp::from_microsecond(us).expect("within range");
+        let (open_time, close_time) = (at(1_000_000_000_000_000), at(1_000_003_600_000_000));
+        let (open, high, low, close) = (1.0, 1.0, 1.0, 1.0);
+        let bar =
+            Bar { open_time, close_time, open, high, low, close, volume: 1.0, adj_close: None, known_at: close_time };
+        panel.push_step(close_time, &[PanelBar { asset, bar: &bar, split_ratio: 1.0 }])?;
+        let view = RowView::new(&panel, asset, 0);
+        let (mut row, mut ahead) = (Vec::new(), Vec::new());
+        let mut values = [0.0; MAX_FEATURES];
+        let (n_har, n_base) = write_row(&view, &mut Sink { values: &mut values, at: 0, names: Some(&mut row) });
+        ahead::write(&view, 1, &mut Sink { values: &mut values, at: 0, names: Some(&mut ahead) });
+        Ok(Self { n_har, n_base, row, ahead })
+    }
 }
 
 #[cfg(test)]

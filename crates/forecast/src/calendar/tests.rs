@@ -72,7 +72,7 @@ fn slots_of_a_session_skip_the_night_and_the_weekend() {
 fn weekend_days_are_counted() {
     // From Friday 2023-01-06 on: Friday, Saturday, Sunday.
     for (n, expected) in [(1, 0), (2, 1), (3, 2), (7, 2), (8, 2), (9, 3), (21, 6)] {
-        assert_eq!(weekend_days(us("2023-01-06T00:00:00Z"), n), expected, "{n} days");
+        assert_eq!(weekend_days(utc_weekday(us("2023-01-06T00:00:00Z")), n), expected, "{n} days");
     }
     assert_eq!(utc_weekday(us("2023-01-06T00:00:00Z")), 4);
     assert_eq!((utc_month(us("2023-01-06T00:00:00Z")), hour_of_day(us("2023-01-06T13:00:00Z"))), (1, 13.0));

@@ -18,10 +18,11 @@ pub(super) fn write(view: &RowView<'_>, horizon: usize, sink: &mut Sink<'_>) {
         }
     } else {
         let close = view.close_us();
-        sink.put("weekend_days", weekend_days(close, horizon as i64) as f64);
-        sink.put("next_weekday", utc_weekday(close) as f64);
+        let next = utc_weekday(close);
+        sink.put("weekend_days", weekend_days(next, horizon) as f64);
+        sink.put("next_weekday", next as f64);
         for weekday in 0..6 {
-            sink.put_at("next_weekday_is", weekday, f64::from(utc_weekday(close) == weekday as i64));
+            sink.put_at("next_weekday_is", weekday, f64::from(next == weekday));
         }
         sink.put("month", f64::from(utc_month(close)));
     }
@@ -64,11 +65,11 @@ fn earnings(view: &RowView<'_>, horizon: usize, sink: &mut Sink<'_>) {
     // The last report shows as the most unusual bar of a quarter and some days.
     let from = (view.row + 1).saturating_sub(75);
     let mut largest = (f64::NEG_INFINITY, f64::NAN);
-    for at in from..=view.row {
-        let volume = view.series.volume_z[at];
-        let size = abnormal[at] + if volume.is_nan() { 0.0 } else { volume };
+    let recent = abnormal[from..=view.row].iter().zip(&view.series.volume_z[from..=view.row]);
+    for (at, (abnormal, volume)) in recent.enumerate() {
+        let size = abnormal + if volume.is_nan() { 0.0 } else { *volume };
         if size > largest.0 {
-            largest = (size, (view.row - at) as f64);
+            largest = (size, (view.row - from - at) as f64);
         }
     }
     sink.put("bars_since_unusual", largest.1);

@@ -69,11 +69,11 @@ fn a_flat_bar_has_the_floor_of_its_average_variance() {
 fn a_split_changes_nothing_but_the_terms() {
     let days = [[100.0, 104.0, 98.0, 102.0], [102.0, 108.0, 101.0, 107.0], [107.0, 109.0, 105.0, 106.0]];
     let (mut plain, mut split) = (coins(&["BTC"]), coins(&["BTC"]));
-    for (at, prices) in days.into_iter().enumerate() {
-        push(&mut plain, &[(0, bar(at as i64, prices, 70.0), 1.0)]).unwrap();
+    for (at, prices) in (0..).zip(days) {
+        push(&mut plain, &[(0, bar(at, prices, 70.0), 1.0)]).unwrap();
         // Seven for one on the second day: prices fall, volume rises.
         let (factor, ratio) = (if at >= 1 { 7.0 } else { 1.0 }, if at == 1 { 1.0 / 7.0 } else { 1.0 });
-        push(&mut split, &[(0, bar(at as i64, prices.map(|p| p / factor), 70.0 * factor), ratio)]).unwrap();
+        push(&mut split, &[(0, bar(at, prices.map(|p| p / factor), 70.0 * factor), ratio)]).unwrap();
     }
     let (a, b) = (&plain.series[0], &split.series[0]);
     for row in 0..days.len() {

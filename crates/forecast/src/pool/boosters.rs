@@ -116,8 +116,8 @@ fn extend_member(
     }
     let mut design = vec![0.0; 1 + trainer.features.n_all()];
     let mut input = Vec::new();
-    for at in from..known {
-        if !cache[at].is_nan() {
+    for (at, cached) in cache.iter_mut().enumerate().take(known).skip(from) {
+        if !cached.is_nan() {
             continue;
         }
         let row = matrix.rows[at];
@@ -129,7 +129,7 @@ fn extend_member(
         // Rows the boosters may have seen are judged by the one that did not.
         let seen = series.close_us[row + horizon] <= boosters.through_us;
         let fold = seen.then(|| trainer.block(matrix, at) % FOLDS);
-        cache[at] = har + correction(&boosters.scale, fold, &input)?;
+        *cached = har + correction(&boosters.scale, fold, &input)?;
     }
     Ok(())
 }

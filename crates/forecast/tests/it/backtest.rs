@@ -12,7 +12,7 @@ fn spec(panel: &Panel, from: usize, to: usize, models: &[ModelName]) -> Backtest
 }
 
 fn run(panel: &Panel, spec: &BacktestSpec) -> BacktestRun {
-    backtest(panel, spec, &mut |_| ()).unwrap()
+    backtest(panel, spec, &mut |_| ()).expect("it can be run")
 }
 
 #[test]

@@ -7,11 +7,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Steps of a market, ready to be pushed.
-pub struct Market {
-    pub class: AssetClass,
-    pub base: Timeframe,
-    pub kinds: Vec<AssetKind>,
-    pub steps: Vec<(Timestamp, Vec<(usize, Bar)>)>,
+pub(crate) struct Market {
+    pub(crate) class: AssetClass,
+    pub(crate) base: Timeframe,
+    pub(crate) kinds: Vec<AssetKind>,
+    pub(crate) steps: Vec<(Timestamp, Vec<(usize, Bar)>)>,
 }
 
 /// Moves within a bar.
@@ -20,7 +20,7 @@ const MOVES: usize = 24;
 impl Market {
     /// `n_steps` bars of assets of the given kinds. Log variance is the sum of a common and an own part, each returning
     /// slowly to its mean; falls raise it.
-    pub fn new(class: AssetClass, base: Timeframe, kinds: &[AssetKind], n_steps: usize, seed: u64) -> Self {
+    pub(crate) fn new(class: AssetClass, base: Timeframe, kinds: &[AssetKind], n_steps: usize, seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut normal = move || {
             // Twelve uniforms make a normal that is good enough, and the same on every machine.
@@ -65,13 +65,13 @@ impl Market {
     }
 
     /// The symbol of an asset.
-    pub fn symbol(&self, asset: usize) -> Symbol {
+    pub(crate) fn symbol(&self, asset: usize) -> Symbol {
         let name = if asset == 0 && self.class == AssetClass::Crypto { "BTC".to_owned() } else { format!("S{asset}") };
         name.parse().expect("a symbol")
     }
 
     /// An empty panel with the assets listed.
-    pub fn listed(&self) -> Panel {
+    pub(crate) fn listed(&self) -> Panel {
         let mut panel = Panel::new(self.class, self.base).expect("such panels exist");
         for (asset, kind) in self.kinds.iter().enumerate() {
             panel.add_asset(self.symbol(asset), *kind).expect("symbols differ");
@@ -80,7 +80,7 @@ impl Market {
     }
 
     /// Pushes the steps `from..to`.
-    pub fn push(&self, panel: &mut Panel, from: usize, to: usize) {
+    pub(crate) fn push(&self, panel: &mut Panel, from: usize, to: usize) {
         for (close_time, bars) in &self.steps[from..to] {
             let bars: Vec<PanelBar<'_>> =
                 bars.iter().map(|(asset, bar)| PanelBar { asset: *asset, bar, split_ratio: 1.0 }).collect();
@@ -89,7 +89,7 @@ impl Market {
     }
 
     /// The whole market as a panel.
-    pub fn panel(&self) -> Panel {
+    pub(crate) fn panel(&self) -> Panel {
         let mut panel = self.listed();
         self.push(&mut panel, 0, self.steps.len());
         panel

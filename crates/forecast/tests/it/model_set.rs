@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::generated::Market;
 
 /// Coins and a stablecoin over four years.
-pub fn coins() -> &'static Panel {
+pub(crate) fn coins() -> &'static Panel {
     static PANEL: OnceLock<Panel> = OnceLock::new();
     PANEL.get_or_init(|| {
         let kinds = [AssetKind::Coin, AssetKind::Coin, AssetKind::Coin, AssetKind::Stable];
@@ -15,22 +15,22 @@ pub fn coins() -> &'static Panel {
     })
 }
 
-pub fn params() -> FitParams {
+pub(crate) fn params() -> FitParams {
     FitParams { seed: 11, max_rows: 1200, ..FitParams::default() }
 }
 
-pub fn fitted() -> &'static ModelSet {
+pub(crate) fn fitted() -> &'static ModelSet {
     static SET: OnceLock<ModelSet> = OnceLock::new();
-    SET.get_or_init(|| ModelSet::fit(coins(), &params()).unwrap())
+    SET.get_or_init(|| ModelSet::fit(coins(), &params()).expect("enough history"))
 }
 
 /// The bits of all models' forecasts of some rows.
-pub fn bits(set: &ModelSet, panel: &Panel, rows: &[usize]) -> Vec<u64> {
+pub(crate) fn bits(set: &ModelSet, panel: &Panel, rows: &[usize]) -> Vec<u64> {
     let mut bits = Vec::new();
     for asset in 0..3 {
         for row in rows {
             for model in ModelName::ALL {
-                for prediction in set.predict(panel, asset, *row, model, &[1, 2, 5, 21, 60, 300]).unwrap() {
+                for prediction in set.predict(panel, asset, *row, model, &[1, 2, 5, 21, 60, 300]).expect("the models were fitted") {
                     bits.extend(prediction.quantiles.values().map(f64::to_bits));
                     bits.push(prediction.prob_up.to_bits());
                 }
