@@ -44,10 +44,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Readers at most; each is a thread.
 const N_READERS: u32 = 4;
+/// Bytes a page. Twice the default: a forecast's body fits into one, and a batch writes half as many.
+const PAGE_SIZE: u32 = 8_192;
 /// Page cache of the writer in KiB: the hash index of a long ledger is written all over.
 const WRITER_CACHE: &str = "-32768";
 /// Page cache of a reader in KiB.
 const READER_CACHE: &str = "-4096";
+/// Rows a connection's thread may be ahead of the task that reads them: each time it must wait costs two switches.
+const ROW_BUFFER: usize = 1_024;
+/// Pages in the write-ahead log before they go to the file (32 MiB): the batches of a long import or replay change the
+/// same index pages again and again, and each time they go to the file they are written once more.
+const CHECKPOINT_PAGES: &str = "4000";
 
 /// A store in one SQLite file. Cloning gives another handle on the same.
 #[derive(Debug, Clone)]
@@ -70,15 +77,18 @@ impl SqliteStore {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .pragma("temp_store", "memory")
+            .row_buffer_size(ROW_BUFFER)
             .disable_statement_logging();
         refuse_newer(path, &options).await?;
 
         let writing = options
             .clone()
             .create_if_missing(true)
+            .page_size(PAGE_SIZE)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .pragma("cache_size", WRITER_CACHE);
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let writer = pool(1).after_release(|connection, _| Box::pin(settled(connection)));
         let writer = writer.connect_with(writing).await.map_err(open)?;
         MIGRATIONS.run(&writer).await.map_err(StoreError::Migrate)?;

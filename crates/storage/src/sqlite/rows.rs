@@ -82,9 +82,10 @@ impl Bulk {
         Self { head, n_columns, tail, full: OnceLock::new() }
     }
 
-    /// How many rows go into one statement: about 5,000 values, of the 32,766 SQLite takes.
+    /// How many rows go into one statement: about 15,000 values, of the 32,766 SQLite takes. Fewer cost more: each
+    /// statement keeps a copy of every page it changes, to be able to take itself back.
     pub(super) const fn rows_per_statement(&self) -> usize {
-        5_000 / self.n_columns
+        15_000 / self.n_columns
     }
 
     fn text(&self, n_rows: usize) -> String {

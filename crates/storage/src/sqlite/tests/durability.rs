@@ -64,7 +64,7 @@ async fn promise_8_a_full_disk_is_said_and_nothing_is_half_written() {
     };
     let (many, drafts) = (bars(30_000), vec![forecast(1); 2_000]);
     // Full at once, within the first statement, and after many.
-    for pages in [0, 3, 150] {
+    for pages in [0, 3, 40] {
         for round in 0..2 {
             fill_disk(&store, pages).await;
             let told = [
@@ -86,6 +86,27 @@ async fn promise_8_a_full_disk_is_said_and_nothing_is_half_written() {
     store.append(&live(), &drafts).await.unwrap();
     store.put_model(&model).await.unwrap();
     assert_eq!((count_bars(&store).await, entries(&store).await.len()), (30_000, 2_001));
+}
+
+/// Where a statement writes one row alone SQLite ends the whole transaction by itself when the disk is full, and the
+/// rollback that follows finds none.
+#[tokio::test]
+async fn promise_8_the_store_serves_on_after_the_database_gave_a_transaction_up() {
+    let (_folder, store) = fresh().await;
+    store.put_bars(&series(), &bars(1)).await.unwrap();
+    fill_disk(&store, 0).await;
+    let mut n_stored = 1;
+    let error = loop {
+        match store.put_bars(&series(), &bars(n_stored + 1).split_off(usize::try_from(n_stored).unwrap())).await {
+            Ok(_) => n_stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert_eq!(count_bars(&store).await, usize::try_from(n_stored).unwrap());
+    free_disk(&store).await;
+    assert_eq!(store.put_bars(&series(), &bars(n_stored + 9)).await.unwrap().inserted, 9);
+    store.check().await.unwrap();
 }
 
 #[tokio::test]
