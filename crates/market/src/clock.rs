@@ -22,7 +22,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        whole_microseconds(Timestamp::now())
     }
 
     fn wait_until(&self, instant: Timestamp) -> Option<Duration> {
@@ -84,14 +84,17 @@ impl AcceleratedClock {
 impl Clock for AcceleratedClock {
     fn now(&self) -> Timestamp {
         let passed = SignedDuration::from_secs_f64(self.started.elapsed().as_secs_f64() * self.speed);
-        // Stored times are whole microseconds: the clock shows nothing finer, so that stored and shown times agree.
-        let now = self.start.saturating_add(passed).unwrap_or(Timestamp::MAX);
-        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+        whole_microseconds(self.start.saturating_add(passed).unwrap_or(Timestamp::MAX))
     }
 
     fn wait_until(&self, instant: Timestamp) -> Option<Duration> {
         Some(positive(instant.duration_since(self.now())).div_f64(self.speed))
     }
+}
+
+/// Stored times are whole microseconds: clocks show nothing finer, so that stored and shown times agree.
+fn whole_microseconds(instant: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant)
 }
 
 fn positive(duration: SignedDuration) -> Duration {
