@@ -73,7 +73,7 @@ impl Sessions {
         }
         for at in 0..table.date.len() {
             let date = table.date[at];
-            let friday = |nth| date.first_of_month().nth_weekday_of_month(nth, Weekday::Friday).ok() == Some(date);
+            let friday = |nth: i8| date.weekday() == Weekday::Friday && (date.day() - 1) / 7 == nth - 1;
             let month_end = table.date.get(at + 1).is_some_and(|next| next.month() != date.month());
             table.payrolls.push(table.payrolls[at] + i32::from(friday(1)));
             table.expiries.push(table.expiries[at] + i32::from(friday(3)));

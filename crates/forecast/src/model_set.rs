@@ -174,17 +174,46 @@ impl ModelSet {
         if let Some(window) = model.naive_window() {
             return naive(panel, asset, row, horizons, window);
         }
+        let mut predictor = self.predictor(panel, asset, row, &[model])?;
+        horizons.iter().map(|horizon| predictor.predict(model, *horizon)).collect()
+    }
+
+    /// The distributions of several models: each model's in turn, its horizons in the order asked. Features and
+    /// boosters are computed once for all of them.
+    ///
+    /// # Errors
+    /// As [`ModelSet::predict`], when any model cannot predict.
+    pub fn predict_all(
+        &self,
+        panel: &Panel,
+        asset: usize,
+        row: usize,
+        models: &[ModelName],
+        horizons: &[u32],
+    ) -> Result<Vec<Prediction>, ForecastError> {
+        let mut predictor = self.predictor(panel, asset, row, models)?;
+        let cells = models.iter().flat_map(|model| horizons.iter().map(move |horizon| (*model, *horizon)));
+        cells.map(|(model, horizon)| predictor.predict(model, horizon)).collect()
+    }
+
+    fn predictor<'a>(
+        &'a self,
+        panel: &'a Panel,
+        asset: usize,
+        row: usize,
+        models: &[ModelName],
+    ) -> Result<Predictor<'a>, ForecastError> {
         self.check(panel)?;
         let kind = panel.kind(asset);
         let Some(pool) = self.pools.iter().find(|p| p.kind == kind) else {
             let reason = if is_pooled(kind) { "its kind was not trained on" } else { "its kind is not pooled" };
+            let model = models.first().copied().unwrap_or(ModelName::Ensemble);
             return Err(ForecastError::OutsidePool { model, symbol: panel.symbol(asset).clone(), reason });
         };
-        if model == ModelName::BoostedQuantiles && !self.settings.quantiles {
-            return Err(ForecastError::Mismatch(format!("{model} was not fitted")));
+        if models.contains(&ModelName::BoostedQuantiles) && !self.settings.quantiles {
+            return Err(ForecastError::Mismatch(format!("{} was not fitted", ModelName::BoostedQuantiles)));
         }
-        let mut predictor = Predictor::new(pool, panel, asset, row);
-        horizons.iter().map(|horizon| predictor.predict(model, *horizon)).collect()
+        Ok(Predictor::new(pool, panel, asset, row))
     }
 
     fn check(&self, panel: &Panel) -> Result<(), ForecastError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use market::{AssetClass, AssetKind, Hash, LEVELS, N_LEVELS, Symbol, Timeframe};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -286,7 +287,7 @@ fn read_pool(
     let standard_row = read_standard(part.standard, features.n_row)?;
     let symbols = part.symbols.iter().map(|s| parse(s));
     let members: Vec<Symbol> = symbols.collect::<Result<_, _>>()?;
-    let anchors = part.anchors.into_iter().map(|a| read_anchor(&features, shape, members.len(), a, bytes));
+    let anchors = part.anchors.into_par_iter().map(|a| read_anchor(&features, shape, members.len(), a, bytes));
     let anchors: Vec<AnchorModel> = anchors.collect::<Result<_, _>>()?;
     let ascending = anchors.windows(2).all(|w| w[0].horizon < w[1].horizon);
     if anchors.is_empty() || anchors[0].horizon == 0 || !ascending {
@@ -337,7 +338,7 @@ fn read_boosters(
 ) -> Result<AnchorBoosters, ForecastError> {
     check_length("HAR coefficients of the boosters", part.har.len(), 1 + features.n_har)?;
     check_length("folds", part.scale.len(), FOLDS)?;
-    let scale = part.scale.iter().map(|p| read_booster(p, bytes, features.scale_width(), 1));
+    let scale = part.scale.par_iter().map(|p| read_booster(p, bytes, features.scale_width(), 1));
     let levels = part.quantiles.as_ref();
     let levels = levels.map(|p| read_booster(p, bytes, features.levels_width(shape), N_LEVELS));
     Ok(AnchorBoosters {

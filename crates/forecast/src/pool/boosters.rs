@@ -197,7 +197,7 @@ impl Prepared {
         // Small trees and large leaves: the booster is a correction, not the model.
         let leaf_rows = if self.n_rows < 20_000 { 200.0 } else { 300.0 };
         let seed = trainer.settings.seed.wrapping_mul(1_000_003).wrapping_add(stream as u64);
-        Settings { loss, rounds: 200, rate: 0.04, leaves: 8, leaf_rows, seed }
+        Settings { loss, rounds: 150, rate: 0.05, leaves: 8, leaf_rows, seed }
     }
 
     fn fit_scale(&self, trainer: &Trainer<'_>, anchor: usize, fold: usize) -> Result<Booster, ForecastError> {

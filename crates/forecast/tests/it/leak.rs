@@ -3,7 +3,7 @@ use market::{AssetClass, AssetKind, Timeframe};
 use proptest::prelude::*;
 
 use crate::generated::Market;
-use crate::model_set::{bits, coins, fitted, params};
+use crate::model_set::{bits, coins, fitted, linear, params};
 
 #[test]
 fn promise_2_forecasts_do_not_depend_on_what_happens_after() {
@@ -15,17 +15,14 @@ fn promise_2_training_does_not_depend_on_what_happens_after() {
     let through = coins().close_time(0, 1200);
     let params = FitParams { through: Some(through), models: vec![ModelName::Ensemble], ..params() };
     let honest = ModelSet::fit(coins(), &params).unwrap().to_artefact().unwrap();
-    for corruption in [Corruption::Cut, Corruption::Nonsense { seed: 3 }] {
-        let other = coins().corrupted_after(through, corruption);
-        assert_eq!(ModelSet::fit(&other, &params).unwrap().to_artefact().unwrap(), honest, "{corruption:?}");
-    }
+    let other = coins().corrupted_after(through, Corruption::Nonsense { seed: 3 });
+    assert_eq!(ModelSet::fit(&other, &params).unwrap().to_artefact().unwrap(), honest);
 }
 
 #[test]
 fn promise_2_refits_do_not_depend_on_what_happens_after() {
     let through = coins().close_time(0, 1490);
-    let early = FitParams { through: Some(coins().close_time(0, 1200)), ..params() };
-    let set = ModelSet::fit(coins(), &early).unwrap();
+    let set = fitted();
     let honest = set.refit_linear(coins(), through).unwrap();
     let other = coins().corrupted_after(through, Corruption::Nonsense { seed: 5 });
     let corrupted = set.refit_linear(&other, through).unwrap();
@@ -41,7 +38,7 @@ fn the_gate_sees_a_model_that_reads_ahead() {
     let (panel, changed) = (market.panel(), other.panel());
     let as_of = panel.close_time(0, 250);
     let bits = |p: &forecast::Panel| {
-        fitted().predict(p, 0, 250, ModelName::Har, &[1]).unwrap()[0].quantiles.values().map(f64::to_bits)
+        linear().predict(p, 0, 250, ModelName::Har, &[1]).unwrap()[0].quantiles.values().map(f64::to_bits)
     };
     assert_ne!(bits(&panel), bits(&changed));
     assert_eq!(bits(&panel), bits(&panel.corrupted_after(as_of, Corruption::Nonsense { seed: 1 })));
@@ -54,7 +51,7 @@ proptest! {
 
     #[test]
     fn promise_2_holds_at_any_instant(row in 140usize..1490, seed in any::<u64>()) {
-        leak_gate_at(coins(), fitted(), coins().close_time(0, row), seed).unwrap();
+        leak_gate_at(coins(), linear(), coins().close_time(0, row), seed).unwrap();
     }
 
     #[test]
