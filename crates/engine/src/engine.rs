@@ -261,9 +261,10 @@ impl Engine {
         let _one_at_a_time = self.stepping.lock().await;
         let now = self.clock.now();
         self.push_steps(now, patience).await?;
+        // Missed slots first: what leaves the schedule must have been explained until then.
+        let missed = self.noting_engine(self.record_missed(now).await)?;
         self.noting_engine(self.ensure_schedule(now).await)?;
         let (resolved, voided) = self.noting_engine(self.resolve_due(now).await)?;
-        let missed = self.noting_engine(self.record_missed(now).await)?;
         let issued = self.noting_engine(self.issue_due(now).await)?;
         Ok(Step { resolved, voided, issued, missed })
     }
