@@ -1,0 +1,158 @@
+//! What every request passes: is the host ours, is the body small enough, does the answer come in time, did the handler
+//! panic, and does every refusal have the one shape.
+//!
+//! One layer for all of it, because a ready answer is so cheap that the layers around it are what it costs.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
+
+use crate::problem::{self, Kind, PROBLEM_JSON, Problem};
+use crate::settings::ApiSettings;
+
+/// The rules of the door.
+#[derive(Debug)]
+pub(crate) struct Door {
+    hosts: Vec<HostPattern>,
+    body_limit_bytes: u64,
+    timeout: Duration,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum HostPattern {
+    All,
+    AnyIp,
+    Exact(String),
+    /// With its leading dot.
+    Suffix(String),
+}
+
+impl Door {
+    pub(crate) fn new(settings: &ApiSettings) -> Self {
+        let hosts = settings.trusted_hosts.iter().map(|host| match (host.as_str(), host.strip_prefix('*')) {
+            ("*", _) => HostPattern::All,
+            ("any-ip", _) => HostPattern::AnyIp,
+            (_, Some(suffix)) => HostPattern::Suffix(suffix.to_ascii_lowercase()),
+            (exact, None) => HostPattern::Exact(exact.to_ascii_lowercase()),
+        });
+        Self {
+            hosts: hosts.collect(),
+            body_limit_bytes: settings.body_limit_bytes,
+            timeout: Duration::from_millis(settings.request_timeout_ms),
+        }
+    }
+
+    fn trusts(&self, host: &str) -> bool {
+        self.hosts.iter().any(|pattern| match pattern {
+            HostPattern::All => true,
+            HostPattern::AnyIp => host.parse::<IpAddr>().is_ok(),
+            HostPattern::Exact(name) => name.eq_ignore_ascii_case(host),
+            HostPattern::Suffix(suffix) => host.len() > suffix.len() && {
+                let (_, end) = host.as_bytes().split_at(host.len() - suffix.len());
+                end.eq_ignore_ascii_case(suffix.as_bytes())
+            },
+        })
+    }
+
+    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Problem> {
+        let probe = matches!(uri.path(), "/livez" | "/readyz");
+        if !probe && self.hosts != [HostPattern::All] {
+            let host = host_of(uri, headers);
+            if !host.is_some_and(|host| self.trusts(host)) {
+                return Some(Problem::new(Kind::Host).detail("this server does not answer for the host of the request"));
+            }
+        }
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        length.is_some_and(|length| length > self.body_limit_bytes).then(|| {
+            Problem::new(Kind::BodyTooLarge).detail(format!("at most {} bytes are taken", self.body_limit_bytes))
+        })
+    }
+}
+
+/// The host a request names, without port and brackets.
+fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    let host = match uri.host() {
+        Some(host) => host,
+        None => headers.get(HOST)?.to_str().ok()?,
+    };
+    if let Some(literal) = host.strip_prefix('[') {
+        return literal.split(']').next();
+    }
+    host.split(':').next()
+}
+
+/// The layer.
+pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    if let Some(problem) = door.refusal(request.uri(), request.headers()) {
+        return problem.into_response();
+    }
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let response = match tokio::time::timeout(door.timeout, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => return Problem::panicked(message_of(&*panic)).into_response(),
+        Err(_) => {
+            let detail = format!("no answer within {} ms", door.timeout.as_millis());
+            return Problem::new(Kind::Timeout).detail(detail).retry_after(5).into_response();
+        }
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return shaped(response);
+    }
+    response
+}
+
+/// A refusal in the one shape: what is not a problem yet (unknown routes, wrong methods, rejected extractors) becomes one.
+fn shaped(response: Response) -> Response {
+    let (parts, _) = match response.headers().get(CONTENT_TYPE) {
+        Some(media) if media == PROBLEM_JSON => return response,
+        _ => response.into_parts(),
+    };
+    problem::respond_keeping_allow(Problem::of_status(parts.status), parts.headers.get(ALLOW).cloned())
+}
+
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it panicked without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_trusted_by_name_suffix_and_address() {
+        let trusting = |hosts: &[&str]| {
+            let trusted_hosts = hosts.iter().map(|&host| host.to_owned()).collect();
+            Door::new(&ApiSettings { trusted_hosts, ..ApiSettings::default() })
+        };
+        let cases = [
+            (&["localhost", "any-ip"][..], "localhost:8000", true),
+            (&["localhost", "any-ip"], "LOCALHOST", true),
+            (&["localhost", "any-ip"], "127.0.0.1:8000", true),
+            (&["localhost", "any-ip"], "[::1]:8000", true),
+            (&["localhost", "any-ip"], "evil.example", false),
+            (&["localhost", "any-ip"], "localhost.evil.example", false),
+            (&["*.example.org"], "a.example.org", true),
+            (&["*.example.org"], "example.org", false),
+            (&["*.example.org"], "badexample.org", false),
+            (&["*"], "anything", true),
+        ];
+        for (hosts, host, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            let refused = trusting(hosts).refusal(&Uri::from_static("/api/health"), &headers).is_some();
+            assert_eq!(!refused, expected, "{host} for {hosts:?}");
+        }
+        let probe = trusting(&["localhost"]).refusal(&Uri::from_static("/livez"), &HeaderMap::new());
+        assert_eq!(probe, None);
+        assert!(trusting(&["localhost"]).refusal(&Uri::from_static("/api/health"), &HeaderMap::new()).is_some());
+    }
+}

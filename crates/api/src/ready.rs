@@ -1,0 +1,276 @@
+//! Ready answers: made once when their data change, then handed out as they are.
+//!
+//! A [`Slot`] holds one value made from the engine's state. An event says that it is outdated; the next reader makes it
+//! anew, all others wait for that one. Age alone makes it outdated too, because ages and staleness move on when nothing
+//! happens. Readers of a fresh value take no lock.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use axum::body::Body;
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// A value and what it was made from.
+#[derive(Debug)]
+struct Made<T> {
+    value: T,
+    generation: u64,
+    made: Instant,
+}
+
+/// Room for one value.
+#[derive(Debug)]
+pub(crate) struct Slot<T> {
+    made: ArcSwapOption<Made<T>>,
+    /// Counts the changes of the data underneath.
+    generation: AtomicU64,
+    /// One maker at a time.
+    making: tokio::sync::Mutex<()>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { made: ArcSwapOption::empty(), generation: AtomicU64::new(0), making: tokio::sync::Mutex::new(()) }
+    }
+}
+
+impl<T: Clone> Slot<T> {
+    /// The value, if it is there and not outdated.
+    pub(crate) fn fresh(&self, max_age: Duration) -> Option<T> {
+        let made = self.made.load();
+        let made = made.as_ref()?;
+        let current = made.generation == self.generation.load(Ordering::Acquire);
+        (current && made.made.elapsed() <= max_age).then(|| made.value.clone())
+    }
+
+    /// The value made last, outdated or not.
+    pub(crate) fn last(&self) -> Option<T> {
+        self.made.load().as_ref().map(|made| made.value.clone())
+    }
+
+    /// Says that the data underneath changed.
+    pub(crate) fn outdate(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The value, made anew when it is outdated.
+    ///
+    /// # Errors
+    /// As the maker's; nothing is kept then.
+    pub(crate) async fn get_or_make<E>(
+        &self,
+        max_age: Duration,
+        make: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if let Some(value) = self.fresh(max_age) {
+            return Ok(value);
+        }
+        let _one_maker = self.making.lock().await;
+        if let Some(value) = self.fresh(max_age) {
+            return Ok(value);
+        }
+        // Read before the data are: a change in between leaves the value outdated from the start.
+        let generation = self.generation.load(Ordering::Acquire);
+        let made = Instant::now();
+        let value = make().await?;
+        self.made.store(Some(Arc::new(Made { value: value.clone(), generation, made })));
+        Ok(value)
+    }
+}
+
+/// Slots by key. Keys are only ever added, and only for things that exist, so the board stays small.
+#[derive(Debug)]
+pub(crate) struct Board<K, T>(ArcSwap<HashMap<K, Arc<Slot<T>>>>);
+
+impl<K, T> Default for Board<K, T> {
+    fn default() -> Self {
+        Self(ArcSwap::from_pointee(HashMap::new()))
+    }
+}
+
+impl<K: Hash + Eq + Clone, T: Clone> Board<K, T> {
+    /// The value under a key, if it is there and not outdated.
+    pub(crate) fn fresh(&self, key: &K, max_age: Duration) -> Option<T> {
+        self.0.load().get(key)?.fresh(max_age)
+    }
+
+    /// The slot of a key.
+    pub(crate) fn slot(&self, key: &K) -> Arc<Slot<T>> {
+        if let Some(slot) = self.0.load().get(key) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot::default());
+        self.0.rcu(|slots| {
+            let mut slots = HashMap::clone(slots);
+            slots.entry(key.clone()).or_insert_with(|| Arc::clone(&slot));
+            slots
+        });
+        self.0.load().get(key).map_or(slot, Arc::clone)
+    }
+
+    /// Says that the data under a key changed.
+    pub(crate) fn outdate(&self, key: &K) {
+        if let Some(slot) = self.0.load().get(key) {
+            slot.outdate();
+        }
+    }
+
+    /// Says that the data under some keys changed.
+    pub(crate) fn outdate_where(&self, mut changed: impl FnMut(&K) -> bool) {
+        for (_, slot) in self.0.load().iter().filter(|(key, _)| changed(key)) {
+            slot.outdate();
+        }
+    }
+}
+
+/// A finished JSON body.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bytes: Bytes,
+    gzip: OnceLock<Option<Bytes>>,
+}
+
+/// Bodies below this size are not worth compressing.
+const GZIP_FROM_BYTES: usize = 1400;
+
+impl Answer {
+    /// The JSON of a value.
+    ///
+    /// # Errors
+    /// When it cannot be written, which is a bug.
+    pub(crate) fn json<T: Serialize>(value: &T) -> Result<Self, Problem> {
+        let bytes = serde_json::to_vec(value).map_err(|error| Problem::internal("write a body", &error))?;
+        Ok(Self::from(Bytes::from(bytes)))
+    }
+
+    /// The body.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.0.bytes
+    }
+
+    /// The response, compressed (once for all) when the client asks for it and it is worth it.
+    pub(crate) fn respond(&self, headers: &HeaderMap) -> axum::response::Response {
+        let mut response = Response::new(Body::empty());
+        let into = response.headers_mut();
+        into.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        into.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let mut bytes = &self.0.bytes;
+        if bytes.len() >= GZIP_FROM_BYTES {
+            into.insert(VARY, HeaderValue::from_static("accept-encoding"));
+            if accepts_gzip(headers)
+                && let Some(packed) = self.0.gzip.get_or_init(|| gzip(bytes))
+            {
+                into.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                bytes = packed;
+            }
+        }
+        *response.body_mut() = Body::from(bytes.clone());
+        response
+    }
+
+    /// The response with another status than 200.
+    pub(crate) fn respond_with(&self, status: StatusCode, headers: &HeaderMap) -> axum::response::Response {
+        let mut response = self.respond(headers);
+        *response.status_mut() = status;
+        response
+    }
+}
+
+impl From<Bytes> for Answer {
+    fn from(bytes: Bytes) -> Self {
+        Self(Arc::new(Inner { bytes, gzip: OnceLock::new() }))
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> axum::response::Response {
+        self.respond(&HeaderMap::new())
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let Some(accepted) = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()) else { return false };
+    accepted.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+        matches!(name.trim(), "gzip" | "*") && !refused
+    })
+}
+
+fn gzip(bytes: &[u8]) -> Option<Bytes> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::convert::Infallible;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    async fn make(slot: &Slot<u32>, calls: &Cell<u32>, max_age: Duration) -> u32 {
+        let made = slot.get_or_make(max_age, async || {
+            calls.set(calls.get() + 1);
+            Ok::<_, Infallible>(calls.get())
+        });
+        made.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_value_is_made_once_until_it_is_outdated() {
+        let (slot, calls) = (Slot::default(), Cell::new(0));
+        assert_eq!(slot.fresh(LONG), None);
+        for _ in 0..3 {
+            assert_eq!(make(&slot, &calls, LONG).await, 1);
+        }
+        slot.outdate();
+        assert_eq!(slot.fresh(LONG), None);
+        assert_eq!(make(&slot, &calls, LONG).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_change_while_a_value_is_made_leaves_it_outdated() {
+        let slot = Slot::default();
+        let made = slot.get_or_make(LONG, async || {
+            slot.outdate();
+            Ok::<_, Infallible>(7)
+        });
+        assert_eq!(made.await.unwrap(), 7);
+        assert_eq!(slot.fresh(LONG), None);
+    }
+
+    #[tokio::test]
+    async fn a_failed_making_leaves_nothing() {
+        let slot = Slot::<u32>::default();
+        assert_eq!(slot.get_or_make(LONG, async || Err("no")).await, Err("no"));
+        assert_eq!(slot.fresh(LONG), None);
+    }
+
+    #[test]
+    fn gzip_is_sent_only_where_it_is_asked_for() {
+        let cases = [("gzip", true), ("br, gzip;q=0.5", true), ("*", true), ("gzip;q=0", false), ("br", false), ("", false)];
+        for (accepted, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(accepted).unwrap());
+            assert_eq!(accepts_gzip(&headers), expected, "{accepted}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use reqwest::{Method, header};
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, keys};
+
+#[tokio::test]
+async fn the_universe_is_listed() {
+    let app = TestApp::empty().await;
+    let body = app.json("/api/assets").await;
+    assert_eq!(body["assets"].as_array().unwrap().len(), 25);
+    let expected = json!({
+        "symbol": "BTC", "name": "Bitcoin", "class": "crypto", "kind": "coin", "source_symbol": "BTCUSDT", "quote": "USDT",
+        "timeframes": ["1h", "4h", "1D", "1W", "1M"], "default_timeframe": "1D",
+    });
+    assert_eq!(body["assets"][0], expected);
+    let stocks = app.json("/api/assets?class=stocks").await;
+    assert!(stocks["assets"].as_array().unwrap().iter().all(|asset| asset["class"] == "stocks"));
+}
+
+#[tokio::test]
+async fn an_asset_tells_its_price_and_which_forecasts_there_are() {
+    let app = TestApp::seeded().await;
+    let body = app.json("/api/assets/btc").await;
+    assert_eq!(body["symbol"], "BTC");
+    assert!(body["current_price"].is_number());
+    let there: Vec<_> = body["forecasts"].as_array().unwrap().iter().map(|f| f["id"].is_string()).collect();
+    assert_eq!(there, [false, false, true, true, true]);
+    assert!(body["forecasts"][0]["reason"].is_string());
+}
+
+#[tokio::test]
+async fn bars_are_paged_back_in_time() {
+    let app = TestApp::seeded().await;
+    let mut path = "/api/assets/BTC/bars?timeframe=1D&limit=150".to_owned();
+    let (mut times, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let page = app.json(&path).await;
+        let bars = page["bars"].as_array().unwrap();
+        sizes.push(bars.len());
+        times.splice(0..0, bars.iter().map(|bar| bar["time"].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => path = format!("/api/assets/BTC/bars?timeframe=1D&limit=150&cursor={next}"),
+            None => break,
+        }
+        // A bar that arrives meanwhile does not shift the pages.
+        app.next_day().await;
+    }
+    assert_eq!(sizes, [150, 150, 140]);
+    assert_eq!(times.len(), 440);
+    assert!(times.is_sorted());
+    assert_eq!(times.last().map(String::as_str), Some("2024-02-29T00:00:00Z"));
+}
+
+#[tokio::test]
+async fn bars_come_in_the_form_that_is_accepted() {
+    let app = TestApp::seeded().await;
+    let path = "/api/assets/AAPL/bars?from=2024-02-26&to=2024-03-01";
+    let page = app.json(path).await;
+    assert_eq!(page["bars"].as_array().unwrap().len(), 4);
+    assert_eq!(page["bars"][0]["close_time"], "2024-02-26T21:00:00Z");
+    assert_eq!(page["adjustment"], "split");
+    let csv = app.get_as(path, &[("accept", "text/csv")]).await;
+    assert_eq!(csv.text().lines().count(), 5);
+    assert!(csv.text().starts_with("time,close_time,open,high,low,close,volume,known_at\n2024-02-26T14:30:00Z,"));
+    let parquet = app.get_as(path, &[("accept", "application/vnd.apache.parquet")]).await;
+    assert_eq!(&parquet.body[..4], b"PAR1");
+    let linked = app.get_as("/api/assets/AAPL/bars?limit=2", &[("accept", "text/csv")]).await;
+    assert!(linked.header(header::LINK).starts_with("</api/assets/AAPL/bars?timeframe=1D&cursor="));
+    let values = app.json("/api/assets/CPI/bars?limit=2").await;
+    assert_eq!(values["bars"][0]["volume"], Value::Null);
+}
+
+#[tokio::test]
+async fn favorites_are_added_and_removed() {
+    let app = TestApp::empty().await;
+    assert_eq!(app.json("/api/favorites").await, json!({ "favorites": [] }));
+    for (method, symbol, list) in [
+        (Method::POST, "BTC", &["BTC"][..]),
+        (Method::POST, "aapl", &["BTC", "AAPL"]),
+        (Method::POST, "BTC", &["BTC", "AAPL"]),
+        (Method::DELETE, "BTC", &["AAPL"]),
+        (Method::DELETE, "BTC", &["AAPL"]),
+    ] {
+        let answer = app.request(method, &format!("/api/favorites/{symbol}"), &[]).await;
+        assert_eq!(answer.json(), json!({ "success": true, "symbol": symbol.to_uppercase() }));
+        assert_eq!(app.json("/api/favorites").await, json!({ "favorites": list }));
+    }
+}
+
+#[tokio::test]
+async fn models_say_what_is_served() {
+    let app = TestApp::seeded().await;
+    let body = app.json("/api/models").await;
+    assert_eq!(keys(&body), ["served", "models"]);
+    for served in body["served"].as_array().unwrap() {
+        assert_eq!((&served["kind"], &served["model_id"]), (&json!("baseline"), &Value::Null));
+        assert!(served["reason"].is_string());
+    }
+    assert_eq!(app.get("/api/models/0123456789abcdef").await.status, 404);
+}

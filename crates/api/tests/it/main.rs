@@ -1,0 +1,19 @@
+//! The API as clients see it: a server on a free port, an engine on a real SQLite store, a clock moved by hand.
+
+mod app;
+mod counting;
+mod socket;
+
+mod forecast;
+mod summary;
+mod track_record;
+
+mod assets;
+mod ledger;
+mod operations;
+
+mod problems;
+mod ready;
+mod sockets;
+
+mod openapi;
