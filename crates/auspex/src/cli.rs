@@ -30,10 +30,10 @@ Exit codes: 0 done, 1 failed (or a broken ledger), 2 wrong usage or unreadable i
 #[command(name = "auspex", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Folder that holds all state [default: the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR", env = "AUSPEX_HOME", hide_env_values = true)]
+    #[arg(long, global = true, display_order = 900, value_name = "DIR", env = "AUSPEX_HOME", hide_env_values = true)]
     home: Option<PathBuf>,
     /// What is logged to stderr: error, warn, info, debug, trace, or directives such as engine=debug
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, display_order = 901, value_name = "LEVEL")]
     log: Option<String>,
     #[command(subcommand)]
     command: Command,

@@ -25,8 +25,9 @@ Examples:
   auspex backtest --symbols BTC,ETH --timeframe 1h --horizons 1,4,24 --from 2022-01-01 --to 2022-12-31 --models har,ensemble
   auspex backtest --class stocks --kind etf --from 2018-01-01 --to 2019-12-31 --csv out --json out.json
 
-Models train on every stored series of the class, whatever is scored, on what was known before each forecast alone. --csv
-writes one file a model, with the quantiles of log returns, as tools/score.py reads them.";
+Models train on every stored series of the class, whatever is scored, on what was known
+before each forecast alone. --csv writes one file a model, with the quantiles of log
+returns, as tools/score.py reads them.";
 
 /// What `backtest` takes.
 #[derive(Debug, clap::Args)]

@@ -45,7 +45,8 @@ While it runs, in another terminal:
   curl \"http://localhost:8000/api/market/summary?class=crypto&limit=5\"
   curl \"http://localhost:8000/api/asset/BTC/forecast?timeframe=1D\"
 
-Everything is simulated: no network, no keys, no servers. Without --home a temporary folder is used and removed at the end.";
+Everything is simulated: no network, no keys, no servers. Without --home a temporary folder
+is used and removed at the end.";
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -104,7 +105,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
         let (engine, clock, token) = (Arc::clone(&engine), Arc::clone(&clock), token.clone());
         async move {
             let market = plan.market().await?;
-            history::store(&engine, &market, &plan).await?;
+            let feed = history::store(&engine, &market, &plan).await?;
             engine.reload().await.context("failed to take up the history")?;
             info!(
                 "the market opens at {} after {:.1} s, {} times as fast as life",
@@ -113,7 +114,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
                 clock.speed()
             );
             tokio::spawn(upkeep::run(Arc::clone(&engine), token.clone()));
-            Feeding::new(engine, clock, market, plan.begin).run(token).await
+            Feeding::new(engine, clock, market, feed).run(token).await
         }
     };
     lifecycle.spawn("the simulated market", running);

@@ -19,8 +19,8 @@ Examples:
   auspex forecast AAPL --timeframe 1W
   auspex forecast ETH --timeframe 1h --json
 
-The forecast is computed from the newest closed bars that are stored, printed, and written to no ledger: those are written
-by `serve` on schedule alone.";
+The forecast is computed from the newest closed bars that are stored, printed, and written
+to no ledger: those are written by `serve` on schedule alone.";
 
 /// What `forecast` takes.
 #[derive(Debug, clap::Args)]

@@ -24,9 +24,10 @@ Examples:
   auspex import observations ~/macro/vintages.csv.gz
   auspex import actions ~/corporate_actions
 
-Files are .csv, .csv.gz or .parquet; a folder stands for all of them in it. Importing the same again changes nothing, and a
-killed import is continued by starting it anew. Rows that are refused are listed in a report under quarantine/ in the
-home folder, with file, line and reason; the rest is kept.";
+Files are .csv, .csv.gz or .parquet; a folder stands for all of them in it. Importing the
+same again changes nothing, and a killed import is continued by starting it anew. Rows that
+are refused are listed in a report under quarantine/ in the home folder, with file, line and
+reason; the rest is kept.";
 
 /// What `import` takes.
 #[derive(Debug, clap::Args)]

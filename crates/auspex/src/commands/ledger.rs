@@ -26,9 +26,10 @@ Examples:
   auspex ledger checkpoint --out checkpoint.json --sign-key key.hex
   auspex ledger rederive 1f3c5a
 
-Exit codes of verify: 0 sound; 1 broken, naming the first bad entry and the rule; 2 unreadable input. Of rederive: 0 the
-forecast stands, 1 it does not. A cut or wholly recomputed ledger shows only against a checkpoint kept elsewhere.
-docs/ledger.md holds a verifier in Python that needs nothing of ours.";
+Exit codes of verify: 0 sound; 1 broken, naming the first bad entry and the rule; 2
+unreadable input. Of rederive: 0 the forecast stands, 1 it does not. A cut or wholly
+recomputed ledger shows only against a checkpoint kept elsewhere. docs/ledger.md holds a
+verifier in Python that needs nothing of ours.";
 
 /// What `ledger` takes.
 #[derive(Debug, clap::Args)]

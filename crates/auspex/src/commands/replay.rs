@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use engine::Engine;
 use engine::replay::{Replay, Summary, Told};
-use jiff::Timestamp;
+use engine::{Engine, EngineError};
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use market::{Adjustment, ChainId, Clock, ManualClock, Origin, Timeframe};
 use serde_json::json;
 use storage::ChainInfo;
@@ -27,9 +27,9 @@ Examples:
   auspex replay --symbols BTC,ETH --timeframe 1h,4h --from 2023-01-01 --to 2023-03-31 --run-id spring
   auspex replay --from 2023-01-01 --to 2023-01-07 --speed 60
 
-Every row is handed to the engine when its time has come and not before; models are trained on what was known then and
-refitted with each month. The forecasts go to a ledger of their own, replay/RUN, never to the live one. The same run
-again goes on where it ended.";
+Every row is handed to the engine when its time has come and not before; models are trained
+on what was known then and refitted with each month. The forecasts go to a ledger of their
+own, replay/RUN, never to the live one. The same run again goes on where it ended.";
 
 /// What `replay` takes.
 #[derive(Debug, clap::Args)]
@@ -85,10 +85,11 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode> {
-    let (from, to) = (start_of(args.from), end_of(args.to));
-    if from > to {
+    if args.from > args.to {
         return usage(format!("--from {} is after --to {}", args.from, args.to));
     }
+    // A day's last bar closes with the beginning of the next.
+    let (from, to) = (start_of(args.from), end_of(args.to) + SignedDuration::from_micros(1));
     let _lock = context.home.lock()?;
     let mut opened = match &args.data {
         Some(_) => context.open().await?,
@@ -124,14 +125,14 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let engine = engine.await?;
     if let Some(head) = &head {
         screen::note(format!("{chain} goes on after entry {}, recorded at {}", head.seq, head.recorded_at));
-        // What was due at that moment may not have been written any more.
-        engine.run_once().await?;
     }
+    // The schedule begins here; of a run that was broken off, what was due then may not have been written any more.
+    engine.run_once().await?;
     let started = Instant::now();
     let replay = Replay { from: begin, to, speed: args.speed.0 };
     let summary = match begin >= to {
         true => Summary::default(),
-        false => drive(&replay, &engine, &clock).await?,
+        false => drive(&replay, &engine, &clock, head.is_some()).await?,
     };
     let head = opened.store.head(&chain).await?;
     opened.store.close().await;
@@ -144,7 +145,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-async fn drive(replay: &Replay, engine: &Engine, clock: &Arc<ManualClock>) -> anyhow::Result<Summary> {
+async fn drive(replay: &Replay, engine: &Engine, clock: &Arc<ManualClock>, goes_on: bool) -> anyhow::Result<Summary> {
     let token = CancellationToken::new();
     cancel_on_signal(token.clone())?;
     let bar = screen::count_bar(0, "replaying");
@@ -153,6 +154,9 @@ async fn drive(replay: &Replay, engine: &Engine, clock: &Arc<ManualClock>) -> an
             "{} {} trained through {}: {}",
             trained.asset_class, trained.timeframe, trained.trained_through, trained.reason
         )),
+        Told::Untrained { asset_class, timeframe, reason } => {
+            screen::note(format!("{asset_class} {timeframe}: no model yet, the baseline is served: {reason}"));
+        }
         Told::Stepped { now, done, total, .. } => {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
@@ -161,6 +165,9 @@ async fn drive(replay: &Replay, engine: &Engine, clock: &Arc<ManualClock>) -> an
     };
     let summary = replay.run(engine, clock, &token, &mut tell).await;
     bar.finish_and_clear();
+    if goes_on && matches!(summary, Err(EngineError::NothingToReplay { .. })) {
+        return Ok(Summary::default());
+    }
     summary.context("the replay broke off; what was written stands, and the same --run-id goes on")
 }
 

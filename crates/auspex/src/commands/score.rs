@@ -17,8 +17,8 @@ Examples:
   auspex score --origin replay --class stocks --timeframe 1D
   auspex score --since 2024-01-01 --json
 
-Every line stands beside n, its interval and the naive baseline on the same cases; p-values are adjusted for the number of
-lines (Benjamini-Hochberg). With too few cases it says so.";
+Every line stands beside n, its interval and the naive baseline on the same cases; p-values
+are adjusted for the number of lines (Benjamini-Hochberg). With too few cases it says so.";
 
 /// What `score` takes.
 #[derive(Debug, clap::Args)]

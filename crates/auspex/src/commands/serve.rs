@@ -24,10 +24,11 @@ Examples:
   auspex serve --port 9000 --host 0.0.0.0
   PORT=9000 AUSPEX__LOG__FORMAT=json auspex serve
 
-Serves what is stored; bars imported by another process meanwhile are taken up within seconds. Models are trained in the
-background where there is none, and refitted with each month. The live vendors come with a later version: until then
-forecasts are issued only for bars that are imported within the grace of their close.
-The first interrupt ends what is under way, a second one cuts it off.";
+Serves what is stored; bars imported by another process meanwhile are taken up within
+seconds. Models are trained in the background where there is none, and refitted with each
+month. The live vendors come with a later version: until then forecasts are issued only for
+bars that are imported within the grace of their close. The first interrupt ends what is
+under way, a second one cuts it off.";
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]

@@ -18,9 +18,9 @@ Examples:
   auspex train --class stocks --timeframe 1D
   auspex train --json
 
-One model is trained for each class and bar length that has bars. It is walked forward over the last months and must beat
-the naive baseline, keep its intervals honest and pass the leak gate; otherwise the baseline stays in service. Both are
-written to the live ledger.";
+One model is trained for each class and bar length that has bars. It is walked forward over
+the last months and must beat the naive baseline, keep its intervals honest and pass the
+leak gate; otherwise the baseline stays in service. Both are written to the live ledger.";
 
 /// What `train` takes.
 #[derive(Debug, clap::Args)]

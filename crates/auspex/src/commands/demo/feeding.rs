@@ -26,22 +26,20 @@ pub(super) struct Feeding {
     engine: Arc<Engine>,
     clock: Arc<PacedClock>,
     market: Market,
-    begin: Timestamp,
+    feed: Feed,
 }
 
 impl Feeding {
-    pub(super) fn new(engine: Arc<Engine>, clock: Arc<PacedClock>, market: Market, begin: Timestamp) -> Self {
-        Self { engine, clock, market, begin }
+    /// `feed` stands where the clock does.
+    pub(super) fn new(engine: Arc<Engine>, clock: Arc<PacedClock>, market: Market, feed: Feed) -> Self {
+        Self { engine, clock, market, feed }
     }
 
     /// Runs until the token is cancelled.
-    pub(super) async fn run(self, token: CancellationToken) -> anyhow::Result<()> {
-        let (market, begin) = (self.market.clone(), self.begin);
-        let feed = tokio::task::spawn_blocking(move || market.feed_after(begin)).await;
-        let mut feed = feed.context("the simulator broke off")?;
+    pub(super) async fn run(mut self, token: CancellationToken) -> anyhow::Result<()> {
         // What was due when a broken-off run ended may not have been written any more.
         self.step().await;
-        while let Some(at) = feed.next_at() {
+        while let Some(at) = self.feed.next_at() {
             self.clock.allow(at + SLACK);
             let wait = self.clock.wait_until(at).unwrap_or_default();
             tokio::select! {
@@ -49,7 +47,7 @@ impl Feeding {
                 () = tokio::time::sleep(wait.min(TICK_EVERY)) => {}
             }
             let now = self.clock.now();
-            let steps = feed.advance(now);
+            let steps = self.feed.advance(now);
             let due = !steps.is_empty();
             for step in steps {
                 self.deliver(step).await?;
@@ -57,7 +55,7 @@ impl Feeding {
             if due {
                 self.step().await;
             }
-            self.tell_prices(&feed, now);
+            self.tell_prices(now);
         }
         Ok(())
     }
@@ -100,13 +98,13 @@ impl Feeding {
         Ok(())
     }
 
-    fn tell_prices(&self, feed: &Feed, now: Timestamp) {
+    fn tell_prices(&self, now: Timestamp) {
         for (index, asset) in self.market.assets().iter().enumerate() {
             if matches!(asset.kind, AssetKind::Index | AssetKind::Series) {
                 continue;
             }
             // A price that stands still is no news: the market is closed, or the feed is silent.
-            if let Some(quote) = feed.price_at(index, now).filter(|quote| quote.time == now) {
+            if let Some(quote) = self.feed.price_at(index, now).filter(|quote| quote.time == now) {
                 self.engine.receive_tick(&asset.symbol, quote.price, quote.time);
             }
         }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use engine::Engine;
 use jiff::Timestamp;
 use market::{Action, Adjustment, Asset, Bar, Observation, Timeframe};
-use simulator::{Market, Step};
+use simulator::{Feed, Market, Step};
 use storage::{SeriesKey, Store};
 use tokio::sync::mpsc;
 
@@ -29,8 +29,9 @@ enum Rows {
     Observations(usize, Vec<Observation>),
 }
 
-/// Stores everything known where the plan begins. What is there already stays: the same again changes nothing.
-pub(super) async fn store(engine: &Engine, market: &Market, plan: &Plan) -> anyhow::Result<()> {
+/// Stores everything known where the plan begins, and gives the feed that goes on from there. What is stored already
+/// stays: the same again changes nothing.
+pub(super) async fn store(engine: &Engine, market: &Market, plan: &Plan) -> anyhow::Result<Feed> {
     let store = engine.store();
     store.put_assets(market.assets()).await.context("failed to store the universe")?;
     let (sender, mut receiver) = mpsc::channel(4);
@@ -40,23 +41,24 @@ pub(super) async fn store(engine: &Engine, market: &Market, plan: &Plan) -> anyh
     while let Some(rows) = receiver.recv().await {
         put(&**store, market.assets(), rows).await.context("failed to store the simulated history")?;
     }
-    walk.await.context("the simulator broke off")?;
+    let feed = walk.await.context("the simulator broke off")?;
     spinner.finish_and_clear();
-    Ok(())
+    feed.context("the history was not stored to its end")
 }
 
-fn walk(market: &Market, until: Timestamp, sender: &mpsc::Sender<Rows>) {
+/// Sends everything known at `until`; `None` when nobody listens any more.
+fn walk(market: &Market, until: Timestamp, sender: &mpsc::Sender<Rows>) -> Option<Feed> {
     let mut bars: BTreeMap<(usize, Timeframe), Vec<Bar>> = BTreeMap::new();
     let mut actions: BTreeMap<usize, Vec<Action>> = BTreeMap::new();
     let mut observations: BTreeMap<usize, Vec<Observation>> = BTreeMap::new();
-    for Step { bars: closed, actions: acted, observations: released, .. } in market.history(until) {
+    let mut feed = market.feed();
+    while feed.next_at().is_some_and(|at| at <= until) {
+        let Step { bars: closed, actions: acted, observations: released, .. } = feed.next()?;
         for step in closed {
             let of = bars.entry((step.asset, step.timeframe)).or_default();
             of.push(step.bar);
-            if of.len() >= BATCH
-                && sender.blocking_send(Rows::Bars(step.asset, step.timeframe, std::mem::take(of))).is_err()
-            {
-                return;
+            if of.len() >= BATCH {
+                sender.blocking_send(Rows::Bars(step.asset, step.timeframe, std::mem::take(of))).ok()?;
             }
         }
         for (asset, action) in acted {
@@ -70,10 +72,9 @@ fn walk(market: &Market, until: Timestamp, sender: &mpsc::Sender<Rows>) {
     let rest = rest.chain(actions.into_iter().map(|(asset, actions)| Rows::Actions(asset, actions)));
     let rest = rest.chain(observations.into_iter().map(|(asset, rows)| Rows::Observations(asset, rows)));
     for rows in rest {
-        if sender.blocking_send(rows).is_err() {
-            return;
-        }
+        sender.blocking_send(rows).ok()?;
     }
+    Some(feed)
 }
 
 async fn put(store: &dyn Store, assets: &[Asset], rows: Rows) -> anyhow::Result<()> {

@@ -1,0 +1,70 @@
+//! Killed without a word, and started again.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bench::Bench;
+use crate::market::hours;
+
+/// Waits until something is so, kills the process, and says whether it was caught alive.
+fn kill_when(bench: &Bench, args: &[&str], so: impl Fn() -> bool) -> bool {
+    let mut child = bench.start(args);
+    let begun = Instant::now();
+    while !so() && child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60) {
+        thread::yield_now();
+    }
+    let alive = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    alive
+}
+
+#[test]
+fn a_killed_import_is_continued() {
+    let bench = Bench::new();
+    for seed in 0..6_u64 {
+        let symbol = format!("C{seed}USDT");
+        bench.write(&format!("data/{seed}.csv"), hours(&symbol, seed, "2020-01-01T00:00:00Z", 22_000));
+    }
+    let rows = 6 * 22_000;
+    let some = || bench.count("SELECT count(*) FROM bars").is_some_and(|n| n > 0);
+    assert!(kill_when(&bench, &["import", "bars", "data"], some), "it was over before it could be killed");
+    let kept = bench.count("SELECT count(*) FROM bars").unwrap();
+    assert!(kept > 0 && kept < rows, "{kept}");
+
+    let again = bench.json(&["import", "bars", "data", "--json"]);
+    assert_eq!((&again["unchanged"], &again["inserted"]), (&kept.into(), &(rows - kept).into()));
+    assert_eq!(bench.count("SELECT count(*) FROM bars"), Some(rows));
+    assert_eq!(bench.count("SELECT sum(n_bars) FROM series"), Some(rows));
+}
+
+#[test]
+fn a_killed_replay_leaves_a_sound_ledger_and_goes_on() {
+    let bench = Bench::new();
+    bench.write("data/btc.csv", hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 1000));
+    let args = [
+        "replay",
+        "--data",
+        "data",
+        "--timeframe",
+        "1h",
+        "--from",
+        "2024-01-15",
+        "--to",
+        "2024-02-05",
+        "--run-id",
+        "cut",
+    ];
+    let some = || bench.count("SELECT count(*) FROM ledger").is_some_and(|n| n > 100);
+    assert!(kill_when(&bench, &args, some), "it was over before it could be killed");
+    let cut = bench.json(&["ledger", "verify", "--json"]);
+    assert_eq!(cut[0]["sound"], true, "{cut}");
+    let entries = cut[0]["entries"].as_u64().unwrap();
+
+    assert_eq!(bench.run(&args).code, 0);
+    let whole = bench.json(&["ledger", "verify", "--json"]);
+    assert_eq!((&whole[0]["sound"], &whole[0]["missed_slots"]), (&true.into(), &0.into()), "{whole}");
+    assert!(whole[0]["entries"].as_u64().unwrap() > entries);
+    // Every hour of the range has its forecast: none twice, none lost.
+    assert_eq!(whole[0]["forecasts"], 22 * 24);
+}

@@ -1,0 +1,138 @@
+//! Files of every condition.
+
+use std::fs;
+use std::io::Write as _;
+
+use crate::bench::Bench;
+use crate::market::{HEADER, hours, sessions};
+
+#[test]
+fn good_files_are_kept_and_the_same_again_changes_nothing() {
+    let bench = Bench::new();
+    bench.write("data/btc.csv", hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 300));
+    let zipped = bench.path("data/new.csv.gz");
+    let mut encoder = flate2::write::GzEncoder::new(fs::File::create(zipped).unwrap(), flate2::Compression::fast());
+    encoder.write_all(hours("NEWUSDT", 2, "2024-01-01T00:00:00Z", 200).as_bytes()).unwrap();
+    encoder.finish().unwrap();
+
+    let first = bench.json(&["import", "bars", "data", "--json"]);
+    assert_eq!(first["files"], 2);
+    assert_eq!(first["rows"]["kept"], 500);
+    assert_eq!((&first["inserted"], &first["rows"]["refused"]), (&500.into(), &0.into()));
+    assert_eq!(first["added"], serde_json::json!(["NEW"]));
+    let series: Vec<_> = first["series"].as_array().unwrap().iter().map(|s| (&s["symbol"], &s["timeframe"])).collect();
+    assert_eq!(series, [(&"BTC".into(), &"1h".into()), (&"NEW".into(), &"1h".into())]);
+
+    let again = bench.json(&["import", "bars", "data", "--json"]);
+    assert_eq!((&again["inserted"], &again["unchanged"], &again["revised"]), (&0.into(), &500.into(), &0.into()));
+    assert!(!bench.home().join("quarantine").exists());
+}
+
+#[test]
+fn a_changed_bar_is_known_from_now_on() {
+    let bench = Bench::new();
+    let text = hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 50);
+    bench.write("btc.csv", &text);
+    bench.json(&["import", "bars", "btc.csv", "--json"]);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines[20] = "BTCUSDT,2024-01-01T19:00:00Z,50,51,49,50.5,50.5,10".to_owned();
+    bench.write("btc.csv", lines.join("\n"));
+    let changed = bench.json(&["import", "bars", "btc.csv", "--json"]);
+    assert_eq!((&changed["revised"], &changed["unchanged"]), (&1.into(), &49.into()));
+    assert_eq!(bench.count("SELECT count(*) FROM bars"), Some(51));
+}
+
+#[test]
+fn bad_rows_are_refused_by_line_and_reason_and_the_rest_is_kept() {
+    let bench = Bench::new();
+    let rows = [
+        "BTCUSDT,2024-01-01T00:00:00Z,100,101,99,100,,5",
+        "BTCUSDT,2024-01-01T01:00:00Z,100,101,99,NaN,,5",
+        "BTCUSDT,2024-01-01T02:00:00Z,100,101,99,-100,,5",
+        "BTCUSDT,2024-01-01T03:00:00Z,100,98,99,100,,5",
+        "BTCUSDT,2024-01-01T04:00:00Z,100,101,99,100,,5",
+        "BTCUSDT,2024-01-01T04:00:00Z,100,101,99,100,,5",
+        "BTCUSDT,2024-01-01T04:00:00Z,100,101,99,100.5,,5",
+        "BTCUSDT,2024-01-01T03:00:00Z,100,101,99,100,,5",
+        "B T C,2024-01-01T05:00:00Z,100,101,99,100,,5",
+        "BTCUSDT,yesterday,100,101,99,100,,5",
+        "BTCUSDT,2024-01-01T06:00:00Z,100",
+        "BTCUSDT,2024-01-01T07:00:00Z,100,101,99,100,,5",
+        "BTCUSDT,2024-01-01T08:00:00Z,100,101,99,100,,5",
+    ];
+    bench.write("bad.csv", HEADER.to_owned() + &rows.join("\n") + "\n");
+    let summary = bench.json(&["import", "bars", "bad.csv", "--timeframe", "1h", "--json"]);
+    assert_eq!((&summary["rows"]["kept"], &summary["rows"]["refused"]), (&4.into(), &9.into()));
+    // Holes: 01 to 03 and 05 to 06.
+    assert_eq!(summary["series"][0]["open_gaps"], 2);
+
+    let report = fs::read_to_string(summary["quarantine"].as_str().unwrap()).unwrap();
+    let mut reader = csv::Reader::from_reader(report.as_bytes());
+    let refused: Vec<(String, u64, String, String)> = reader.deserialize().map(Result::unwrap).collect();
+    let check = |line: u64, said: &str| {
+        let (file, _, reason, row) = refused.iter().find(|(_, at, ..)| *at == line).unwrap();
+        assert!(file.ends_with("bad.csv") && reason.contains(said), "line {line}: {reason}");
+        assert_eq!(row, rows[line as usize - 2]);
+    };
+    check(3, "close");
+    check(4, "close");
+    check(5, "high");
+    check(7, "the same as line 6");
+    check(8, "other content");
+    check(9, "before");
+    check(10, "not a symbol");
+    check(11, "time");
+    check(12, "fields");
+}
+
+#[test]
+fn a_file_that_is_something_else_is_named_and_the_others_are_kept() {
+    let bench = Bench::new();
+    bench.write("data/good.csv", hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 30));
+    bench.write("data/other.csv", "date,weather\n2024-01-01,rain\n");
+    bench.write("data/damaged.csv.gz", b"\x1f\x8b\x08\x00not gzip at all");
+    let ran = bench.run(&["import", "bars", "data"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("imported 30 bars from 1 files"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("other.csv") && ran.stderr.contains("damaged.csv.gz"), "{}", ran.stderr);
+    let nothing = bench.run(&["import", "bars", "data/other.csv"]);
+    assert_eq!(nothing.code, 1, "{}", nothing.stdout);
+}
+
+#[test]
+fn series_and_actions_come_in_too() {
+    let bench = Bench::new();
+    let vintages = "series_id,date,value,realtime_start,realtime_end\n\
+        CPIAUCSL,2020-01-01,258.0,2020-02-13,2020-03-11\n\
+        CPIAUCSL,2020-01-01,258.1,2020-03-11,9999-12-31\n\
+        DGS10,2020-01-01,1.9,2020-01-02,9999-12-31\n";
+    bench.write("macro.csv", vintages);
+    let series = bench.json(&["import", "observations", "macro.csv", "--json"]);
+    assert_eq!((&series["inserted"], &series["unlisted"]), (&3.into(), &serde_json::json!(["DGS10"])));
+    // Without vintages a value is known since the file was fetched, so that the same file gives the same rows.
+    bench.write("latest.csv", "series_id,date,value\nUNRATE,2020-01-01,3.5\nUNRATE,2020-02-01,3.6\n");
+    assert_eq!(bench.json(&["import", "observations", "latest.csv", "--json"])["inserted"], 2);
+    assert_eq!(bench.json(&["import", "observations", "latest.csv", "--json"])["unchanged"], 2);
+    bench.write("splits.csv", "symbol,date,numerator,denominator\nAAPL,2020-08-31,4,1\n");
+    assert_eq!(bench.json(&["import", "actions", "splits.csv", "--json"])["kept"]["actions"], 1);
+    assert_eq!(bench.json(&["import", "actions", "splits.csv", "--json"])["unchanged"], 1);
+}
+
+#[test]
+fn flags_say_what_files_do_not() {
+    let bench = Bench::new();
+    let text = sessions("^VIX", 3, "2020-01-01T00:00:00Z", 40).replace("timestamp", "Date").replace("symbol", "Ticker");
+    bench.write("vix.csv", text);
+    let args = ["import", "bars", "vix.csv", "--map", "timestamp=Date", "--map", "symbol=ticker", "--json"];
+    let summary = bench.json(&[&args[..], &["--kind", "index", "--source", "cboe", "--adjustment", "split"]].concat());
+    assert_eq!(summary["series"][0]["source"], "cboe");
+    assert_eq!(summary["series"][0]["adjustment"], "split");
+    assert_eq!(summary["series"][0]["timeframe"], "1D");
+    bench.write(
+        "two.csv",
+        hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 9)
+            + &hours("ETHUSDT", 1, "2024-01-01T00:00:00Z", 9)[HEADER.len()..],
+    );
+    let only = bench.json(&["import", "bars", "two.csv", "--symbols", "eth", "--json"]);
+    assert_eq!((&only["rows"]["kept"], &only["rows"]["skipped"]), (&9.into(), &9.into()));
+}
