@@ -34,6 +34,15 @@ pub struct Replay {
 pub enum Told {
     /// A model was trained or refitted.
     Trained(Trained),
+    /// There is too little history for a model yet: the baseline is served.
+    Untrained {
+        /// The class.
+        asset_class: AssetClass,
+        /// Base timeframe of its bars.
+        timeframe: Timeframe,
+        /// What is missing.
+        reason: String,
+    },
     /// A step is done.
     Stepped {
         /// Where the clock stands.
@@ -100,9 +109,7 @@ impl Replay {
                 () = self.pace(clock, now) => {}
             }
             // Models are fitted on what was known before this instant.
-            for trained in trainings.run_due(engine, now).await? {
-                tell(Told::Trained(trained));
-            }
+            trainings.run_due(engine, now).await?.into_iter().for_each(&mut *tell);
             clock.set(now);
             engine.arrive(arrived, now).await?;
             let step = engine.step(Patience::None).await?;
@@ -218,7 +225,7 @@ impl Trainings {
         Self { due, months_done: 0, next: None }
     }
 
-    async fn run_due(&mut self, engine: &Engine, now: Timestamp) -> Result<Vec<Trained>> {
+    async fn run_due(&mut self, engine: &Engine, now: Timestamp) -> Result<Vec<Told>> {
         if self.next.is_some_and(|next| now < next) {
             return Ok(Vec::new());
         }
@@ -230,10 +237,10 @@ impl Trainings {
                 false => engine.refit(class, base).await,
             };
             match done {
-                Ok(done) => trained.push(done),
+                Ok(done) => trained.push(Told::Trained(done)),
                 // The baseline is served until there is enough history.
                 Err(EngineError::Forecast { cause: forecast::ForecastError::NotEnoughHistory(reason), .. }) => {
-                    tracing::info!("no model of {class} {base} yet: {reason}");
+                    trained.push(Told::Untrained { asset_class: class, timeframe: base, reason });
                 }
                 Err(error) => return Err(error),
             }
