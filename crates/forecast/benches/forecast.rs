@@ -57,6 +57,23 @@ fn one_forecast(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn hours(criterion: &mut Criterion) {
+    let panel = Market::new(AssetClass::Crypto, Timeframe::H1, &[AssetKind::Coin; 4], 6000, 2).panel();
+    let set = ModelSet::fit(&panel, &FitParams { max_rows: 5000, ..FitParams::default() }).expect("enough history");
+    let row = panel.n_rows(2) - 1;
+    let mut group = criterion.benchmark_group("one forecast");
+    group.bench_function("of hours, all models, 3 horizons", |bencher| {
+        bencher.iter(|| {
+            black_box(set.predict_all(&panel, 2, row, &ModelName::ALL, &[1, 4, 24]).expect("fitted"));
+        });
+    });
+    group.bench_function("of hours, ensemble, 13 horizons", |bencher| {
+        let horizons = Timeframe::H1.horizons();
+        bencher.iter(|| black_box(set.predict(&panel, 2, row, ModelName::Ensemble, horizons).expect("fitted")));
+    });
+    group.finish();
+}
+
 fn training(criterion: &mut Criterion) {
     let panel = equities(25, 1500).panel();
     let mut group = criterion.benchmark_group("training");
@@ -85,5 +102,5 @@ fn walk_forward(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, panel, one_forecast, training, walk_forward);
+criterion_group!(benches, panel, one_forecast, hours, training, walk_forward);
 criterion_main!(benches);

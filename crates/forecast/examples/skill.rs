@@ -148,7 +148,11 @@ fn load(data: &Path, task: &Task) -> Result<Panel> {
         }
     }
     if task.class == AssetClass::Stocks {
-        for bar in read(&data.join("macro/VIX_daily.csv.gz"), cut, &span(Timeframe::D1))? {
+        for mut bar in read(&data.join("macro/VIX_daily.csv.gz"), cut, &span(Timeframe::D1))? {
+            // The index is printed until 16:15 New York, after the session's close.
+            if std::env::var_os("LATE_INDEX").is_some() {
+                bar.known_at += jiff::SignedDuration::from_mins(15);
+            }
             panel.push_volatility_index(&bar)?;
         }
     }

@@ -8,7 +8,7 @@ pub(crate) const MIN_OWN: usize = 250;
 /// Quantiles at the thirteen levels by linear interpolation of the order statistics, position `(n - 1)·level`
 /// (Hyndman & Fan 1996, type 7: what numpy computes). Sorts `values`. `None` when empty.
 pub(crate) fn empirical(values: &mut [f64]) -> Option<[f64; N_LEVELS]> {
-    values.sort_unstable_by(f64::total_cmp);
+    sort(values);
     let last = values.len().checked_sub(1)?;
     Some(LEVELS.map(|level| {
         let position = level * last as f64;
@@ -18,6 +18,17 @@ pub(crate) fn empirical(values: &mut [f64]) -> Option<[f64; N_LEVELS]> {
         // numpy interpolates from the nearer end.
         if weight < 0.5 { a + (b - a) * weight } else { b - (b - a) * (1.0 - weight) }
     }))
+}
+
+/// Sorts by [`f64::total_cmp`]. The keys are made once, so that plain integers are sorted: three times as fast.
+fn sort(values: &mut [f64]) {
+    // Of a negative number all bits but the sign turn, so that the integers stand in the order of the numbers.
+    let turned = |bits: i64| bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed();
+    let mut keys: Vec<i64> = values.iter().map(|v| turned(v.to_bits().cast_signed())).collect();
+    keys.sort_unstable();
+    for (value, key) in values.iter_mut().zip(keys) {
+        *value = f64::from_bits(turned(key).cast_unsigned());
+    }
 }
 
 /// Standardised quantiles of a model at an anchor.

@@ -40,3 +40,14 @@ fn the_symmetric_share_pulls_the_median_to_zero() {
     let most = Residuals::fit(&mut skewed(), &mut [], 0.75).unwrap().pool;
     assert!((most[market::quantile::MEDIAN] - 0.25 * 0.4995).abs() < 1e-12);
 }
+
+proptest::proptest! {
+    #[test]
+    fn sorting_by_keys_is_sorting_by_total_order(mut values in proptest::collection::vec(proptest::num::f64::ANY, 0..60)) {
+        let mut expected = values.clone();
+        expected.sort_by(f64::total_cmp);
+        sort(&mut values);
+        let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        proptest::prop_assert_eq!(bits(&values), bits(&expected));
+    }
+}
