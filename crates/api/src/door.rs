@@ -110,9 +110,10 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
 }
 
 /// A refusal in the one shape: what is not a problem yet (unknown routes, wrong methods, rejected extractors) becomes one.
+/// A health report that tells of trouble is JSON of its own and stays.
 fn shaped(response: Response) -> Response {
     let (parts, _) = match response.headers().get(CONTENT_TYPE) {
-        Some(media) if media == PROBLEM_JSON => return response,
+        Some(media) if media == PROBLEM_JSON || media == "application/json" => return response,
         _ => response.into_parts(),
     };
     problem::respond_keeping_allow(Problem::of_status(parts.status), parts.headers.get(ALLOW).cloned())

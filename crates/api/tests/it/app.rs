@@ -87,8 +87,8 @@ impl TestApp {
         let clock = Arc::new(ManualClock::new(at(START) - SignedDuration::from_hours(24 * DAYS)));
         fill(&store, &clock).await;
         let engine = open(&store, &clock).await;
-        for day in 1..=DAYS {
-            // The last day is left out where nothing was filled in: then there is nothing to do.
+        // The first step writes the schedule, and each one after it what became due.
+        for day in 0..=DAYS {
             step(&engine, &clock, at(START) - SignedDuration::from_hours(24 * (DAYS - day))).await;
         }
         let listener = api::bind("127.0.0.1:0".parse().unwrap(), &settings).unwrap();
@@ -192,6 +192,11 @@ async fn step(engine: &Engine, clock: &ManualClock, now: Timestamp) {
         let bars = walk(Calendar::Continuous, Timeframe::D1, 2, now, scale);
         engine.receive_bars(&key(name, Timeframe::D1), &bars[1..]).await.unwrap();
     }
+    let released: Vec<Observation> = releases()
+        .into_iter()
+        .filter(|release| release.known_at <= now && release.known_at > now - SignedDuration::from_hours(24))
+        .collect();
+    engine.receive_observations(&symbol("CPI"), &released).await.unwrap();
     engine.run_once().await.unwrap();
 }
 
@@ -239,7 +244,9 @@ pub(crate) fn rounded(value: Value) -> Value {
     }
 }
 
-/// The members of an object.
+/// The members of an object, in alphabetical order.
 pub(crate) fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
 }

@@ -91,7 +91,7 @@ async fn favorites_are_added_and_removed() {
 async fn models_say_what_is_served() {
     let app = TestApp::seeded().await;
     let body = app.json("/api/models").await;
-    assert_eq!(keys(&body), ["served", "models"]);
+    assert_eq!(keys(&body), ["models", "served"]);
     for served in body["served"].as_array().unwrap() {
         assert_eq!((&served["kind"], &served["model_id"]), (&json!("baseline"), &Value::Null));
         assert!(served["reason"].is_string());

@@ -17,9 +17,9 @@ async fn health_tells_of_each_part() {
     let app = TestApp::seeded().await;
     let body = app.json("/api/health").await;
     let parts = [
-        ("services", &["database", "redis", "ml_model", "external_apis"][..]),
-        ("db_pool_stats", &["size", "min_size", "max_size", "idle_size", "status", "reason"]),
-        ("cache", &["hits", "misses", "hit_ratio", "kind"]),
+        ("services", &["database", "external_apis", "ml_model", "redis"][..]),
+        ("db_pool_stats", &["idle_size", "max_size", "min_size", "reason", "size", "status"]),
+        ("cache", &["hit_ratio", "hits", "kind", "misses"]),
     ];
     for (part, members) in parts {
         assert_eq!(keys(&body[part]), members, "{part}");
@@ -56,7 +56,7 @@ async fn counts_are_shown() {
     let _first = app.json("/api/asset/BTC/forecast").await;
     let _second = app.json("/api/asset/BTC/forecast").await;
     let body = app.json("/api/system/stats").await;
-    assert_eq!(keys(&body), ["jobs", "websocket_connections", "pool", "cache", "timestamp"]);
+    assert_eq!(keys(&body), ["cache", "jobs", "pool", "timestamp", "websocket_connections"]);
     assert_eq!(body["cache"], json!({ "hits": 1, "misses": 1, "hit_ratio": 0.5, "kind": "memory" }));
     let sockets = app.json("/api/websocket/stats").await;
     assert_eq!(sockets["total_connections"], 0);

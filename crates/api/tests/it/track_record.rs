@@ -77,8 +77,8 @@ async fn the_scoreboard_pools_by_class_timeframe_and_horizon() {
 async fn exports_keep_the_columns_of_the_earlier_service() {
     let app = TestApp::seeded().await;
     let cases = [
-        ("/api/asset/BTC/export", "Date,Forecast,Actual,Result,symbol,", 31),
-        ("/api/asset/BTC/trends/export", "Date,Forecast,Actual,Result,Accuracy,symbol,", 31),
+        ("/api/asset/BTC/export", "Date,Forecast,Actual,Result,symbol,", 30),
+        ("/api/asset/BTC/trends/export", "Date,Forecast,Actual,Result,Accuracy,symbol,", 30),
         // Without a window the names of windows in `timeframe` mean the window.
         ("/api/asset/BTC/export?timeframe=1W", "Date,Forecast,Actual,Result,symbol,", 8),
         ("/api/asset/BTC/export?timeframe=1D&window=1W", "Date,Forecast,Actual,Result,symbol,", 8),
