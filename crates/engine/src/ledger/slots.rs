@@ -1,7 +1,7 @@
 //! The schedule walked beside the ledger: every slot must have a forecast or lie in a `missed`.
 //!
-//! A slot is the close of a bar of a scheduled asset's calendar. One pointer a series waits for the next slot; a heap of
-//! deadlines tells which pointers are late when time moves on. Slots that went by are kept as ranges until a `missed`
+//! A slot is the close of a bar of a scheduled asset's calendar. One pointer a series waits for the next slot; a heap
+//! of deadlines tells which pointers are late when time moves on. Slots that went by are kept as ranges until a `missed`
 //! explains them. Macro series are due at releases, which no calendar foretells: they have no slots.
 
 use std::cmp::Reverse;
