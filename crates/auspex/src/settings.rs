@@ -176,7 +176,7 @@ impl Settings {
         }
         let engine = &self.engine;
         let at_least = [
-            ("engine.max_rows", engine.max_rows as u64, 100),
+            ("engine.max_rows", engine.max_rows as u64, 1000),
             ("engine.booster_refit_months", u64::from(engine.booster_refit_months), 1),
             ("engine.gate_months", u64::from(engine.gate_months), 1),
             ("engine.refresh_s", engine.refresh_s, 1),

@@ -66,9 +66,16 @@ pub(crate) async fn run(engine: Arc<Engine>, token: CancellationToken) {
                 continue;
             };
             info!("training {class} {base} ({})", if job == Job::Train { "from scratch" } else { "linear stages" });
-            let outcome = match job {
-                Job::Train => told(engine.train(class, base).await),
-                Job::Refit => told(engine.refit(class, base).await),
+            let work = async {
+                match job {
+                    Job::Train => told(engine.train(class, base).await),
+                    Job::Refit => told(engine.refit(class, base).await),
+                }
+            };
+            // Whoever ends does not wait for a training: nothing of it is written before its end.
+            let outcome = tokio::select! {
+                () = token.cancelled() => return,
+                outcome = work => outcome,
             };
             match outcome {
                 Ok(Outcome::Trained(_)) => {}

@@ -113,8 +113,16 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
                 started.elapsed().as_secs_f64(),
                 clock.speed()
             );
-            tokio::spawn(upkeep::run(Arc::clone(&engine), token.clone()));
-            Feeding::new(engine, clock, market, feed).run(token).await
+            let feeding = Feeding::new(Arc::clone(&engine), clock, market, feed).run(token.clone());
+            // Training ends with the token alone; what ends this is the feed.
+            let training = async {
+                upkeep::run(engine, token).await;
+                std::future::pending().await
+            };
+            tokio::select! {
+                fed = feeding => fed,
+                () = training => Ok(()),
+            }
         }
     };
     lifecycle.spawn("the simulated market", running);

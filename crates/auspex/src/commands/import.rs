@@ -222,7 +222,7 @@ pub(crate) fn to_text(summary: &Summary) -> String {
     }
     if !summary.added.is_empty() {
         let names: Vec<&str> = summary.added.iter().map(|asset| asset.symbol.as_str()).collect();
-        text += &format!("\n  {} assets joined the universe: {}", names.len(), shortened(&names));
+        text += &format!("\n  {} new in the universe: {}", names.len(), shortened(&names));
     }
     if !summary.unlisted.is_empty() {
         let names: Vec<&str> = summary.unlisted.iter().map(String::as_str).collect();

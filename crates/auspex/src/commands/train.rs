@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use engine::train::Trained;
 use market::{AssetClass, ChainId, Timeframe};
 use serde_json::json;
+use tracing::info;
 
 use crate::cli::Context;
 use crate::compose::system_clock;
@@ -50,6 +51,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     }
     let mut outcomes = Vec::new();
     for (class, base) in wanted {
+        info!("training {class} {base}");
         let spinner = screen::spinner(format!("training {class} {base}"));
         let outcome = upkeep::train(&engine, class, base).await;
         spinner.finish_and_clear();

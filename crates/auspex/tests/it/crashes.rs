@@ -1,10 +1,12 @@
 //! Killed without a word, and started again.
 
+use std::io::{BufRead as _, BufReader};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Ran};
 use crate::market::hours;
+use crate::replay::with_data;
 
 /// Waits until something is so, kills the process, and says whether it was caught alive.
 fn kill_when(bench: &Bench, args: &[&str], so: impl Fn() -> bool) -> bool {
@@ -36,6 +38,29 @@ fn a_killed_import_is_continued() {
     assert_eq!((&again["unchanged"], &again["inserted"]), (&kept.into(), &(rows - kept).into()));
     assert_eq!(bench.count("SELECT count(*) FROM bars"), Some(rows));
     assert_eq!(bench.count("SELECT sum(n_bars) FROM series"), Some(rows));
+}
+
+#[test]
+fn a_killed_training_leaves_nothing_behind() {
+    let bench = with_data();
+    assert_eq!(bench.run(&["import", "bars", "data"]).code, 0);
+    let mut child = bench.start(&["train", "--timeframe", "1h", "--log", "info"]);
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("training crypto 1h")), "it did not begin to train");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(bench.count("SELECT count(*) FROM models"), Some(0));
+    assert_eq!(bench.count("SELECT count(*) FROM ledger"), Some(0));
+
+    let mut train = bench.command(&["train", "--timeframe", "1h", "--json"]);
+    train.env("AUSPEX__ENGINE__GATE_MONTHS", "1").env("AUSPEX__ENGINE__MAX_ROWS", "1000");
+    let trained = Ran::of(train.output().unwrap());
+    assert_eq!(trained.code, 0, "{}", trained.stderr);
+    let trained: serde_json::Value = serde_json::from_str(&trained.stdout).unwrap();
+    assert_eq!(trained[0]["model_id"].as_str().map(str::len), Some(16), "{trained}");
+    assert_eq!(bench.count("SELECT count(*) FROM models"), Some(1));
+    let verified = bench.json(&["ledger", "verify", "--json"]);
+    assert_eq!((&verified[0]["sound"], &verified[0]["chain"]), (&true.into(), &"live".into()));
 }
 
 #[test]

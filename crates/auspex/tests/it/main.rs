@@ -1,4 +1,5 @@
 //! The real binary on real folders: what people and scripts see.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bench;
 mod market;

@@ -14,7 +14,7 @@ pub(crate) fn with_data() -> Bench {
 }
 
 pub(crate) const REPLAY: [&str; 10] =
-    ["replay", "--data", "data", "--timeframe", "1h,4h", "--from", "2024-04-10", "--to", "2024-04-13", "--json"];
+    ["replay", "--data", "data", "--timeframe", "1h,4h", "--from", "2024-04-10", "--to", "2024-04-12", "--json"];
 
 /// A home with a short replay of baselines.
 pub(crate) fn replayed(run: &str) -> Bench {
@@ -28,7 +28,7 @@ pub(crate) fn replayed(run: &str) -> Bench {
 
 fn replay_with_threads(threads: &str) -> Value {
     let bench = with_data();
-    let mut command = bench.command(&[&REPLAY[..], &["--run-id", "same", "--max-rows", "1500"]].concat());
+    let mut command = bench.command(&[&REPLAY[..], &["--run-id", "same", "--max-rows", "1000"]].concat());
     command.env("RAYON_NUM_THREADS", threads).env("AUSPEX__ENGINE__GATE_MONTHS", "1");
     let ran = Ran::of(command.output().unwrap());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -42,7 +42,7 @@ fn replay_with_threads(threads: &str) -> Value {
 fn promise_7_two_processes_write_the_same_ledger_on_any_number_of_threads() {
     let one = replay_with_threads("1");
     let two = replay_with_threads("2");
-    assert!(one["issued"].as_u64().unwrap() > 200 && one["resolved"].as_u64().unwrap() > 200, "{one}");
+    assert!(one["issued"].as_u64().unwrap() > 150 && one["resolved"].as_u64().unwrap() > 150, "{one}");
     assert_eq!(one["head"], two["head"]);
 }
 
