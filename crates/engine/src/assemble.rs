@@ -21,8 +21,10 @@ pub struct Assembled {
     pub panel: Panel,
     /// Its columns, in the order of the panel's assets.
     pub columns: Vec<Column>,
-    /// The last bars of the volatility index that were read.
+    /// The series of the volatility index, where one was read.
     pub index: Option<SeriesKey>,
+    /// The latest `known_at` of all rows that were read.
+    pub known_at: Option<Timestamp>,
 }
 
 /// One column of a panel.
@@ -42,10 +44,7 @@ impl Column {
     /// How prices of the column are shown and judged: as stored, with splits removed where they are raw.
     #[must_use]
     pub fn adjustment(&self) -> Adjustment {
-        match (self.key.adjustment, self.asset.class()) {
-            (Adjustment::Raw, AssetClass::Stocks) => Adjustment::Split,
-            (stored, _) => stored,
-        }
+        natural_view(&self.key, self.asset.class())
     }
 
     /// What the close of `before` is multiplied by to stand in the terms of a bar that opens at `open_time`.
@@ -56,6 +55,14 @@ impl Column {
             }
             _ => 1.0,
         }
+    }
+}
+
+/// The view in which a stored series is shown and judged: as stored, with splits removed where it is raw.
+pub(crate) const fn natural_view(key: &SeriesKey, class: AssetClass) -> Adjustment {
+    match (key.adjustment, class) {
+        (Adjustment::Raw, AssetClass::Stocks) => Adjustment::Split,
+        (stored, _) => stored,
     }
 }
 
@@ -93,7 +100,9 @@ pub async fn assemble(
     };
     let index_bars = index.as_ref().map_or(&[][..], |column| &column.bars);
     let panel = build(class, base, &columns, index_bars, &hours)?;
-    Ok(Assembled { panel, columns, index: index.map(|column| column.key) })
+    let rows = columns.iter().flat_map(|column| &column.bars).chain(index_bars);
+    let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
+    Ok(Assembled { panel, columns, index: index.map(|column| column.key), known_at })
 }
 
 async fn read_column(
@@ -180,6 +189,15 @@ fn build(
             }
         }
         panel.push_step(close_time, &step).map_err(fail("add a step to a panel"))?;
+    }
+    // What has become known since the last step belongs to the next one.
+    for bar in index {
+        panel.push_volatility_index(bar).map_err(fail("add the volatility index to a panel"))?;
+    }
+    for (asset, hours) in hours {
+        for bar in hours {
+            panel.push_hour(asset, bar).map_err(fail("add an hour to a panel"))?;
+        }
     }
     Ok(panel)
 }

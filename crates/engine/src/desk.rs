@@ -25,6 +25,8 @@ pub(crate) struct Desk {
     pub(crate) issued: HashMap<(Symbol, Timeframe), Arc<Issued>>,
     /// For each scheduled asset and timeframe the close of the last slot that has a forecast or was missed.
     pub(crate) covered: BTreeMap<(Symbol, Timeframe), Timestamp>,
+    /// Whether the chain has its first schedule.
+    pub(crate) scheduled: bool,
     pub(crate) ticks: HashMap<Symbol, Tick>,
     /// Whether rows came that no panel could take: they are all assembled anew before the next step.
     pub(crate) outdated: bool,
@@ -58,6 +60,8 @@ pub(crate) struct Sheet {
     /// Bars that have arrived for steps that are not pushed yet.
     pub(crate) waiting: BTreeMap<Timestamp, Vec<(usize, Bar)>>,
     pub(crate) last_step: Option<Timestamp>,
+    /// The latest `known_at` of all rows the panel has read: no forecast as of an earlier instant can be made from it.
+    pub(crate) known_at: Option<Timestamp>,
     pub(crate) model: Option<Served>,
 }
 
@@ -92,12 +96,18 @@ impl Sheet {
         let last_step =
             assembled.columns.iter().filter_map(|column| column.bars.last()).map(|bar| bar.close_time).max();
         let lines = assembled.columns.into_iter().map(line).collect();
-        let Assembled { panel, index, .. } = Assembled { columns: Vec::new(), ..assembled };
-        Self { panel, lines, index, waiting: BTreeMap::new(), last_step, model }
+        let Assembled { panel, index, known_at, .. } = Assembled { columns: Vec::new(), ..assembled };
+        Self { panel, lines, index, waiting: BTreeMap::new(), last_step, known_at, model }
+    }
+
+    /// Whether one of the lines is of this series.
+    pub(crate) fn holds(&self, key: &SeriesKey) -> bool {
+        self.panel.asset(&key.symbol).is_some_and(|line| self.lines[line].key == *key)
     }
 
     pub(crate) fn line(&self, symbol: &Symbol) -> Option<(usize, &Line)> {
-        self.lines.iter().enumerate().find(|(_, line)| line.asset.symbol == *symbol)
+        let at = self.panel.asset(symbol)?;
+        Some((at, &self.lines[at]))
     }
 
     /// Takes a closed bar for its step; `false` when that step has been pushed already.
@@ -135,6 +145,7 @@ impl Sheet {
             .collect();
         self.panel.push_step(close_time, &bars).map_err(EngineError::forecast("add a step to a panel"))?;
         self.last_step = Some(close_time);
+        self.known_at = self.known_at.max(step.iter().map(|(_, bar)| bar.known_at).max());
         let timeframe = self.panel.base();
         let mut closed = Vec::with_capacity(step.len());
         for (line, bar) in step {
@@ -143,6 +154,19 @@ impl Sheet {
             line.push(bar);
         }
         Ok(Some(closed))
+    }
+
+    /// Takes a day of the volatility index; `false` when a step that should have read it was pushed without it, or when
+    /// it is no later than the one before.
+    pub(crate) fn receive_index(&mut self, bar: &Bar) -> bool {
+        self.known_at = self.known_at.max(Some(bar.known_at));
+        self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_volatility_index(bar).is_ok()
+    }
+
+    /// Takes an hour of a coin into its day; `false` when the day was pushed without it.
+    pub(crate) fn receive_hour(&mut self, asset: usize, bar: &Bar) -> bool {
+        self.known_at = self.known_at.max(Some(bar.known_at));
+        self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_hour(asset, bar).is_ok()
     }
 
     /// How many lines gave a bar within the last three steps.
@@ -172,6 +196,27 @@ fn split_ratio(line: &Line, bar: &Bar) -> f64 {
 }
 
 impl Desk {
+    /// Takes a closed bar for its step; `false` when the panels must be assembled anew to hold it.
+    pub(crate) fn receive(&mut self, class: AssetClass, key: &SeriesKey, bar: Bar) -> bool {
+        // Bars no forecast is made from are kept, and that is all.
+        if key.timeframe.base() != key.timeframe || key.timeframe < Timeframe::H1 || class == AssetClass::Macro {
+            return true;
+        }
+        let Some(sheet) = self.sheets.get_mut(&(class, key.timeframe)) else { return false };
+        match sheet.panel.asset(&key.symbol) {
+            Some(line) if sheet.lines[line].key == *key => sheet.receive(line, bar),
+            // A second source stands behind the first until panels are assembled anew.
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    /// Takes a day of the volatility index into every panel that reads it; `None` when none does.
+    pub(crate) fn receive_index(&mut self, key: &SeriesKey, bar: &Bar) -> Option<bool> {
+        let readers = self.sheets.values_mut().filter(|sheet| sheet.index.as_ref() == Some(key));
+        readers.map(|sheet| sheet.receive_index(bar)).reduce(|all, one| all && one)
+    }
+
     pub(crate) fn asset(&self, symbol: &Symbol) -> Option<&Asset> {
         self.assets.iter().find(|asset| asset.symbol == *symbol)
     }

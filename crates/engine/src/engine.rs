@@ -140,9 +140,10 @@ impl Engine {
             issued.insert((entry.forecast.symbol.clone(), entry.forecast.timeframe), Arc::new(entry));
         }
         let covered = self.covered_slots(&issued).await?;
+        let scheduled = self.store.head(&self.settings.chain).await?.is_some();
         let mut desk = self.desk_mut();
         let ticks = std::mem::take(&mut desk.ticks);
-        *desk = Desk { assets, sheets, releases, issued, covered, ticks, outdated: false };
+        *desk = Desk { assets, sheets, releases, issued, covered, scheduled, ticks, outdated: false };
         Ok(())
     }
 
@@ -162,42 +163,37 @@ impl Engine {
     /// # Errors
     /// As the store's; nothing is acknowledged then.
     pub async fn receive_bars(&self, key: &SeriesKey, bars: &[Bar]) -> Result<()> {
+        for bar in bars {
+            bar.checked().map_err(|cause| EngineError::BadBar { symbol: key.symbol.clone(), cause })?;
+        }
+        let class = self.asset(&key.symbol).map(|asset| asset.class());
+        let class = class.ok_or_else(|| EngineError::UnknownSymbol { symbol: key.symbol.clone() })?;
+        // Panels are not assembled anew between storing a bar and handing it on.
+        let _one_at_a_time = self.stepping.lock().await;
         let now = self.clock.now();
-        let late: Vec<bool> = {
+        let last = {
             let desk = self.desk();
-            let last = desk.line(&key.symbol, key.timeframe).and_then(|(sheet, ..)| sheet.last_step);
-            bars.iter().map(|bar| last.is_some_and(|last| bar.close_time <= last)).collect()
+            let reads = |sheet: &&Sheet| sheet.index.as_ref() == Some(key) || sheet.holds(key);
+            desk.sheets.values().filter(reads).filter_map(|sheet| sheet.last_step).max()
         };
-        let bars: Vec<Bar> = bars
-            .iter()
-            .zip(&late)
-            .map(|(bar, late)| Bar { known_at: if *late { now.max(bar.known_at) } else { bar.known_at }, ..*bar })
-            .collect();
+        let known_at = |bar: &Bar| match last {
+            Some(last) if bar.close_time <= last => now.max(bar.known_at),
+            _ => bar.known_at,
+        };
+        let bars: Vec<Bar> = bars.iter().map(|bar| Bar { known_at: known_at(bar), ..*bar }).collect();
         let put = self.noting(self.store.put_bars(key, &bars).await)?;
-        let mut desk = self.desk_mut();
-        let Some(class) = desk.asset(&key.symbol).map(Asset::class) else {
-            return Err(EngineError::UnknownSymbol { symbol: key.symbol.clone() });
-        };
-        let changed = put.inserted + put.revised > 0;
-        let Some(sheet) = desk.sheets.get_mut(&(class, key.timeframe)) else {
-            desk.outdated |= changed;
-            return Ok(());
-        };
-        if sheet.index.as_ref() == Some(key) {
-            for bar in &bars {
-                sheet.panel.push_volatility_index(bar).map_err(EngineError::forecast("add the volatility index"))?;
-            }
+        if put.inserted + put.revised == 0 {
             return Ok(());
         }
-        let Some(line) = sheet.panel.asset(&key.symbol) else {
-            desk.outdated |= changed;
-            return Ok(());
-        };
+        let mut desk = self.desk_mut();
         let mut in_time = true;
         for bar in bars {
-            in_time &= sheet.receive(line, bar);
+            in_time &= match desk.receive_index(key, &bar) {
+                Some(in_time) => in_time,
+                None => desk.receive(class, key, bar),
+            };
         }
-        desk.outdated |= changed && !in_time;
+        desk.outdated |= !in_time;
         Ok(())
     }
 
@@ -206,6 +202,7 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn receive_actions(&self, symbol: &Symbol, actions: &[Action]) -> Result<()> {
+        let _one_at_a_time = self.stepping.lock().await;
         self.noting(self.store.put_actions(symbol, actions).await)?;
         let known = self.store.actions(symbol, Timestamp::MAX).await?;
         let mut desk = self.desk_mut();
@@ -213,7 +210,7 @@ impl Engine {
         for sheet in desk.sheets.values_mut() {
             if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
                 line.actions.clone_from(&known);
-                late |= actions.iter().any(|action| sheet.last_step.is_some_and(|last| action.known_at < last));
+                late |= actions.iter().any(|action| sheet.last_step.is_some_and(|last| action.effective_at() < last));
             }
         }
         desk.outdated |= late;
@@ -228,6 +225,7 @@ impl Engine {
         let Some(asset) = self.asset(symbol) else {
             return Err(EngineError::UnknownSymbol { symbol: symbol.clone() });
         };
+        let _one_at_a_time = self.stepping.lock().await;
         self.noting(self.store.put_observations(&asset.source_symbol, observations).await)?;
         let known = self.store.observations(&asset.source_symbol, self.clock.now()).await?;
         if let Some(series) = Releases::new(asset, known) {
@@ -325,7 +323,7 @@ impl Engine {
                     if let Some(days) = desk.sheets.get_mut(&(class, Timeframe::D1)) {
                         for (symbol, bar) in hours {
                             if let Some(asset) = days.panel.asset(&symbol) {
-                                in_time &= days.panel.push_hour(asset, &bar).is_ok();
+                                in_time &= days.receive_hour(asset, &bar);
                             }
                         }
                     }
@@ -421,7 +419,7 @@ impl Engine {
             change_basis: basis,
             volume: volume(&desk, line, class, event_time),
             data_source: line.key.source.clone(),
-            stale: tick.is_none() && now > due + self.settings.stale_after,
+            stale: now > due.max(event_time) + self.settings.stale_after,
         })
     }
 

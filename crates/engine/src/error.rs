@@ -35,6 +35,15 @@ pub enum EngineError {
         /// The timeframe.
         timeframe: Timeframe,
     },
+    /// A bar that cannot be.
+    #[error("refused a bar of {symbol}")]
+    BadBar {
+        /// The asset.
+        symbol: Symbol,
+        /// What is wrong with it.
+        #[source]
+        cause: market::BarError,
+    },
     /// Nothing to train on.
     #[error("nothing to train on: no {asset_class} series with {timeframe} bars is stored")]
     NothingToTrain {

@@ -32,7 +32,16 @@ impl Engine {
         if slots.is_empty() {
             return Ok(0);
         }
-        let forecasts = self.compute(slots, now).await?;
+        let mut forecasts = self.compute(slots, now).await?;
+        // Computing takes time, and a machine may sleep: what is written says when, and is written in time or not at all.
+        let now = self.clock.now();
+        forecasts.retain(|forecast| in_time(forecast, now));
+        for forecast in &mut forecasts {
+            forecast.issued_at = now;
+        }
+        if forecasts.is_empty() {
+            return Ok(0);
+        }
         let drafts: Vec<Draft> = forecasts.iter().map(draft).collect();
         let entries = self.store.append(&self.settings.chain, &drafts).await?;
         let mut issued = Vec::with_capacity(entries.len());
@@ -89,7 +98,8 @@ impl Engine {
                 .par_iter()
                 .map(|slot| {
                     let class = desk.asset(&slot.symbol).map(market::Asset::class);
-                    let mut hash = class.and_then(|class| hashes.get(&(class, slot.timeframe.base())).copied());
+                    let mut hash =
+                        class.and_then(|class| hashes.get(&(class, slot.timeframe.base(), slot.close)).copied());
                     compute_one(&desk, &settings, slot, now, &mut hash)
                 })
                 .collect();
@@ -109,6 +119,13 @@ impl Engine {
     }
 }
 
+/// Whether a forecast may still be issued: within the grace of its slot, and a macro series' before the next release.
+fn in_time(forecast: &Forecast, now: Timestamp) -> bool {
+    let first_target = forecast.horizons.first().is_some_and(|first| now < first.target_time);
+    let class = forecast.asset_class;
+    first_target && (class == AssetClass::Macro || now <= forecast.as_of + forecast.timeframe.grace(class))
+}
+
 /// Runs arithmetic off the runtime's threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     operation: &'static str,
@@ -118,13 +135,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// What each panel that is needed has read so far; once for all its slots.
-fn data_hashes(desk: &Desk, slots: &[Slot]) -> HashMap<(AssetClass, Timeframe), Hash> {
+fn data_hashes(desk: &Desk, slots: &[Slot]) -> HashMap<(AssetClass, Timeframe, Timestamp), Hash> {
     let mut hashes = HashMap::new();
     for slot in slots {
         let Some(class) = desk.asset(&slot.symbol).map(market::Asset::class) else { continue };
-        let key = (class, slot.timeframe.base());
-        if let Some(sheet) = desk.sheets.get(&key) {
-            hashes.entry(key).or_insert_with(|| sheet.panel.data_hash());
+        let (base, close) = (slot.timeframe.base(), slot.close);
+        if let Some(sheet) = desk.sheets.get(&(class, base)) {
+            hashes.entry((class, base, close)).or_insert_with(|| sheet.panel.data_hash_at(slot.close));
         }
     }
     hashes
@@ -143,7 +160,7 @@ fn compute_one(
     let (sheet, asset, line) = desk
         .line(&slot.symbol, slot.timeframe)
         .ok_or_else(|| EngineError::NoBars { symbol: slot.symbol.clone(), timeframe: slot.timeframe })?;
-    let hash = *data_hash.get_or_insert_with(|| sheet.panel.data_hash());
+    let hash = *data_hash.get_or_insert_with(|| sheet.panel.data_hash_at(slot.close));
     forecast_slot(sheet, asset, line, slot, now, hash, &settings.code_version)
 }
 

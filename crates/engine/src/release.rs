@@ -34,10 +34,15 @@ impl Releases {
         for vintages in periods.values_mut() {
             vintages.sort_by_key(|vintage| vintage.known_at);
         }
-        let (last, _) = periods.last_key_value()?;
-        let before = periods.range(..last).next_back().map(|(date, _)| *date);
-        let days = before.map_or(30, |before| (*last - before).get_days());
-        let timeframe = if days > 45 { Timeframe::Q1 } else { Timeframe::Mo1 };
+        // The usual spacing of late: one period may never have been published.
+        let starts: Vec<Date> = periods.keys().rev().take(LAG_WINDOW).copied().collect();
+        let mut days: Vec<i32> = starts.windows(2).map(|pair| (pair[0] - pair[1]).get_days()).collect();
+        days.sort_unstable();
+        periods.last_key_value()?;
+        let timeframe = match days.get(days.len() / 2) {
+            Some(46..) => Timeframe::Q1,
+            _ => Timeframe::Mo1,
+        };
         Some(Self { asset, timeframe, periods })
     }
 
@@ -68,6 +73,20 @@ impl Releases {
         let as_of = self.as_of();
         let next = self.expected_release(self.last_release().0, 1)?;
         (covered < as_of && as_of <= now && now < next).then_some(as_of)
+    }
+
+    /// The release that got no forecast before the next one was expected.
+    pub(crate) fn missed_slot(&self, covered: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let as_of = self.as_of();
+        let next = self.expected_release(self.last_release().0, 1)?;
+        (covered < as_of && next <= now).then_some(as_of)
+    }
+
+    /// Whether a later period than the one forecast `steps` ahead of `as_of` was released.
+    pub(crate) fn has_gone_on(&self, as_of: Timestamp, steps: u32) -> bool {
+        let at = self.periods.iter().rev().find(|(_, vintages)| vintages[0].known_at <= as_of);
+        let target = at.and_then(|(period, _)| shift(*period, self.timeframe, steps));
+        target.is_some_and(|target| self.last_release().0 > target)
     }
 
     /// When the release `steps` periods after `period` is expected: its start plus the usual lag of late, at the end of

@@ -186,20 +186,11 @@ impl Engine {
         }
         let mut in_time = true;
         for (key, kind, bar) in arrived.bars {
-            let Some(sheet) = desk.sheets.get_mut(&(kind.class(), key.timeframe)) else {
-                in_time &= kind == AssetKind::Index;
-                continue;
+            in_time &= match desk.receive_index(&key, &bar) {
+                Some(in_time) => in_time,
+                None if kind == AssetKind::Index => true,
+                None => desk.receive(kind.class(), &key, bar),
             };
-            if sheet.index.as_ref() == Some(&key) {
-                let pushed = sheet.panel.push_volatility_index(&bar);
-                pushed.map_err(EngineError::forecast("add the volatility index to a panel"))?;
-                continue;
-            }
-            match sheet.panel.asset(&key.symbol) {
-                Some(line) => in_time &= sheet.receive(line, bar),
-                // A series that begins inside the range joins when its panel is assembled anew.
-                None => in_time &= kind == AssetKind::Index,
-            }
         }
         desk.outdated |= !in_time;
         Ok(())

@@ -3,9 +3,10 @@
 use forecast::score::score_case;
 use jiff::Timestamp;
 use market::forecast::DIRECTION_RULE;
-use market::{AssetClass, AssetKind, Bar, Forecast, Hash, HorizonForecast, Score};
-use storage::{BarQuery, Draft, DueOutcome, EventKind, Index};
+use market::{Action, ActionKind, Adjustment, AssetKind, Bar, Forecast, Hash, HorizonForecast, Score};
+use storage::{BarQuery, Draft, DueOutcome, EventKind, Index, SeriesKey};
 
+use crate::assemble::natural_view;
 use crate::body::{Body, EntryRef, OutcomeBody, ScoresBody, VoidBody};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -19,8 +20,8 @@ const BATCH: u32 = 5000;
 struct Actual {
     /// The close or value.
     price: f64,
-    /// What the reference price is multiplied by to stand in the same terms.
-    reference_factor: f64,
+    /// The price the forecast started from, in the same terms.
+    reference_price: f64,
     /// Hash of the bar or vintage.
     hash: Hash,
 }
@@ -65,7 +66,7 @@ impl Engine {
             let Some(at) = forecast.horizons.iter().find(|h| h.horizon == horizon) else { continue };
             if let Some(actual) = self.actual(forecast, at, now).await? {
                 drafts.push(self.outcome(issued, reference.clone(), at, &actual, now));
-            } else if now > target_time + self.void_after(forecast.asset_class) {
+            } else if self.has_gone_on(forecast, at) {
                 let body = Body::Void(VoidBody {
                     recorded_at: now,
                     forecast: reference.clone(),
@@ -80,47 +81,61 @@ impl Engine {
         Ok(())
     }
 
-    /// A release can be months late (a shutdown of the agency); a bar cannot.
-    fn void_after(&self, class: AssetClass) -> jiff::SignedDuration {
-        match class {
-            AssetClass::Macro => self.settings.void_after * 60,
-            _ => self.settings.void_after,
+    /// Whether the series has gone on so long past the target without its bar that none will come, or has ended. A home
+    /// that was away is no reason: what it missed may still be brought.
+    fn has_gone_on(&self, forecast: &Forecast, at: &HorizonForecast) -> bool {
+        let desk = self.desk();
+        if let Some(releases) = desk.releases.get(&forecast.symbol) {
+            return releases.has_gone_on(forecast.as_of, at.horizon);
         }
+        let Some((_, _, line)) = desk.line(&forecast.symbol, forecast.timeframe) else { return false };
+        let left = |action: &Action| matches!(action.kind, ActionKind::Delisting | ActionKind::Rename { .. });
+        let newest = line.tail.last().map(|bar| bar.close_time);
+        newest.is_some_and(|newest| newest > at.target_time + self.settings.void_after)
+            || line.actions.iter().any(|action| left(action) && action.effective_at() < at.target_time)
     }
 
     /// The bar that closed at the target, or the first release of the period; `None` while there is none.
     async fn actual(&self, forecast: &Forecast, at: &HorizonForecast, now: Timestamp) -> Result<Option<Actual>> {
-        let close_time = at.target_time;
-        let query = {
+        {
             let desk = self.desk();
             if let Some(releases) = desk.releases.get(&forecast.symbol) {
                 let release = releases.first_release(forecast.as_of, at.horizon, now);
-                return Ok(release.map(|(price, hash)| Actual { price, reference_factor: 1.0, hash }));
+                return Ok(release.map(|(price, hash)| Actual {
+                    price,
+                    reference_price: forecast.reference_price,
+                    hash,
+                }));
             }
-            let Some((_, _, line)) = desk.line(&forecast.symbol, forecast.timeframe) else { return Ok(None) };
-            if let Some(bar) = line.bar_closed_at(close_time) {
-                let factor = match line.key.adjustment {
-                    market::Adjustment::Raw => {
-                        market::adjustment::split_factor(&line.actions, forecast.as_of, close_time)
-                    }
-                    _ => 1.0,
-                };
-                return Ok(Some(Actual { price: bar.close, reference_factor: factor, hash: bar_hash(bar) }));
+            if let Some((_, _, line)) = desk.line(&forecast.symbol, forecast.timeframe)
+                && line.key.source == forecast.data_source
+                && line.adjustment == forecast.adjustment
+                && line.tail.first().is_some_and(|first| first.close_time <= forecast.as_of)
+            {
+                let [before, bar] = [forecast.as_of, at.target_time].map(|close| line.bar_closed_at(close));
+                return Ok(judged(forecast, &line.key, before, bar, &line.actions));
             }
-            if line.tail.first().is_none_or(|first| first.close_time < close_time) {
-                return Ok(None);
-            }
-            line.key.clone()
-        };
-        // Older than what is in memory: a long time has passed since the last step.
-        let from = close_time - query.timeframe.nominal() * 5;
-        let bars = BarQuery { key: &query, as_of: now, from: Some(from), to: Some(close_time), last: None };
-        let bars = self.store.bars(&bars).await?;
-        let Some(bar) = bars.iter().find(|bar| bar.close_time == close_time) else { return Ok(None) };
+        }
+        // Older than what is in memory, or of a series that another stands in front of now.
+        let class = forecast.asset_class;
+        let series = self.store.series().await?;
+        let key = series.into_iter().map(|info| info.key).find(|key| {
+            key.symbol == forecast.symbol
+                && key.timeframe == forecast.timeframe.base()
+                && key.source == forecast.data_source
+                && natural_view(key, class) == forecast.adjustment
+        });
+        let Some(key) = key else { return Ok(None) };
         let actions = self.store.actions(&forecast.symbol, now).await?;
-        let factor = market::adjustment::split_factor(&actions, forecast.as_of, close_time);
-        let raw = query.adjustment == market::Adjustment::Raw;
-        Ok(Some(Actual { price: bar.close, reference_factor: if raw { factor } else { 1.0 }, hash: bar_hash(bar) }))
+        let before = self.bar_closed_at(&key, forecast.as_of, now).await?;
+        let bar = self.bar_closed_at(&key, at.target_time, now).await?;
+        Ok(judged(forecast, &key, before.as_ref(), bar.as_ref(), &actions))
+    }
+
+    async fn bar_closed_at(&self, key: &SeriesKey, close_time: Timestamp, now: Timestamp) -> Result<Option<Bar>> {
+        let from = close_time - key.timeframe.nominal() * 5;
+        let query = BarQuery { key, as_of: now, from: Some(from), to: Some(close_time), last: None };
+        Ok(self.store.bars(&query).await?.into_iter().find(|bar| bar.close_time == close_time))
     }
 
     fn outcome(
@@ -133,7 +148,7 @@ impl Engine {
     ) -> Draft {
         let forecast = &issued.forecast;
         let kind = self.asset(&forecast.symbol).map_or(AssetKind::Coin, |asset| asset.kind);
-        let reference_price = forecast.reference_price * actual.reference_factor;
+        let reference_price = actual.reference_price;
         let change = forecast.unit.between(reference_price, actual.price);
         let score: Score = score_case(at, reference_price, change, kind);
         let body = Body::Outcome(OutcomeBody {
@@ -154,6 +169,24 @@ impl Engine {
         let index = Index::Outcome { forecast_seq: issued.seq, horizon: at.horizon, price: actual.price, score };
         Draft { recorded_at: now, body: body.to_json(), index }
     }
+}
+
+/// What a target's bar says, in its own terms: splits since are applied to a raw price; an adjusted series may have been
+/// re-based since, so that the start is read from it again.
+fn judged(
+    forecast: &Forecast,
+    key: &SeriesKey,
+    before: Option<&Bar>,
+    bar: Option<&Bar>,
+    actions: &[Action],
+) -> Option<Actual> {
+    let bar = bar?;
+    let split = market::adjustment::split_factor(actions, forecast.as_of, bar.close_time);
+    let reference_price = match key.adjustment {
+        Adjustment::Raw => forecast.reference_price * split,
+        Adjustment::Split | Adjustment::TotalReturn => before?.close,
+    };
+    Some(Actual { price: bar.close, reference_price, hash: bar_hash(bar) })
 }
 
 /// SHA-256 over a bar's little-endian columns: `open_time` and `close_time` in microseconds, open, high, low, close, volume.

@@ -58,7 +58,9 @@ pub(crate) fn due_slots(desk: &Desk, now: Timestamp) -> Vec<Slot> {
                 let class = sheet.panel.class();
                 let close = Calendar::of(class).bar_closing_after(*timeframe, *covered)?.close_time;
                 let open = close <= now && now <= close + timeframe.grace(class);
-                (open && line.bar_closed_at(close).is_some()).then_some(close)?
+                // Nothing that became known after the close may have been read: a late or changed row costs the slot.
+                let clean = sheet.known_at.is_none_or(|known_at| known_at <= close);
+                (open && clean && line.bar_closed_at(close).is_some()).then_some(close)?
             }
         };
         Some(Slot { symbol: symbol.clone(), timeframe: *timeframe, close })
@@ -70,7 +72,15 @@ pub(crate) fn due_slots(desk: &Desk, now: Timestamp) -> Vec<Slot> {
 fn missed_runs(desk: &Desk, now: Timestamp) -> Vec<MissedRun> {
     let mut runs = Vec::new();
     for ((symbol, timeframe), covered) in &desk.covered {
-        if desk.releases.contains_key(symbol) {
+        if let Some(releases) = desk.releases.get(symbol) {
+            runs.extend(releases.missed_slot(*covered, now).map(|slot| MissedRun {
+                symbol: symbol.clone(),
+                timeframe: *timeframe,
+                from: slot,
+                to: slot,
+                count: 1,
+                reason: "not issued before the next release was expected",
+            }));
             continue;
         }
         let Some(asset) = desk.asset(symbol) else { continue };
@@ -85,7 +95,9 @@ fn missed_runs(desk: &Desk, now: Timestamp) -> Vec<MissedRun> {
         let (to, count) = closes.fold((from, 1), |(_, count), close| (close, count + 1));
         let line = desk.line(symbol, *timeframe).map(|(_, _, line)| line);
         let reason = match line.and_then(|line| line.bar_closed_at(to)) {
-            Some(_) => "not issued within the grace period",
+            Some(_) => {
+                "its bar, or another row it is made from, came or changed after the close, or nobody was there to issue it"
+            }
             None => "no bar came within the grace period",
         };
         runs.push(MissedRun { symbol: symbol.clone(), timeframe: *timeframe, from, to, count, reason });
@@ -124,7 +136,7 @@ impl Engine {
             let wanted = wanted(&desk, &self.settings, now);
             let in_force = desk.covered.keys();
             let pairs = wanted.iter().flat_map(|(symbol, timeframes)| timeframes.iter().map(move |tf| (symbol, tf)));
-            if in_force.map(|(symbol, timeframe)| (symbol, timeframe)).eq(pairs) {
+            if desk.scheduled && in_force.map(|(symbol, timeframe)| (symbol, timeframe)).eq(pairs) {
                 return Ok(());
             }
             let assets = desk.assets.iter().filter_map(|asset| {
@@ -147,6 +159,7 @@ impl Engine {
         let draft = Draft { recorded_at: now, body: Body::Schedule(body.clone()).to_json(), index: Index::Schedule };
         self.store.append(&self.settings.chain, &[draft]).await?;
         let mut desk = self.desk_mut();
+        desk.scheduled = true;
         let before = std::mem::take(&mut desk.covered);
         desk.covered = pairs
             .into_iter()

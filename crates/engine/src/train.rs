@@ -169,6 +169,8 @@ impl Engine {
             artefact: blob,
         };
         self.store.put_model(&record).await?;
+        // The same bytes may have been stored before: a model is named by them, and keeps its first date.
+        let trained_at = self.store.model(&record.id).await?.map_or(now, |stored| stored.trained_at);
         let Judgement { promoted, reason, gates } = judgement;
         let body = Body::Model(ModelBody {
             recorded_at: now,
@@ -190,6 +192,7 @@ impl Engine {
             let Body::Model(mut body) = body else { unreachable!("built above") };
             body.recorded_at = recorded_at;
             let draft = Draft { recorded_at, body: Body::Model(body).to_json(), ..draft };
+            self.record_missed(recorded_at).await?;
             self.ensure_schedule(recorded_at).await?;
             self.store.append(&self.settings.chain, &[draft]).await?;
         }
@@ -197,7 +200,7 @@ impl Engine {
         let served = Served {
             id: record.id.clone(),
             set: Arc::new(set),
-            trained_at: now,
+            trained_at,
             trained_through,
             promoted,
             reason: reason.clone(),

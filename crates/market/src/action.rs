@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::calendar::{Calendar, midnight};
 use crate::symbol::Symbol;
 
 /// One corporate action.
@@ -14,6 +15,16 @@ pub struct Action {
     pub kind: ActionKind,
     /// The open of the ex-date's session.
     pub known_at: Timestamp,
+}
+
+impl Action {
+    /// When prices begin to stand in the new terms: the open of the ex-date's session. `known_at` may be later, for an
+    /// action that was told or corrected late.
+    #[must_use]
+    pub fn effective_at(&self) -> Timestamp {
+        let session = Calendar::Nyse.day(self.ex_date);
+        self.known_at.min(session.map_or_else(|| midnight(self.ex_date), |session| session.open_time))
+    }
 }
 
 /// What a corporate action does.

@@ -60,11 +60,11 @@ pub fn view(
         return Ok(());
     }
     let mut known: Vec<&Action> = actions.iter().filter(|a| a.known_at <= as_of).collect();
-    known.sort_by_key(|a| a.known_at);
+    known.sort_by_key(|a| a.effective_at());
     // Walk back from the newest bar; each action passed changes the factor of everything older.
     let (mut price, mut volume) = (1.0, 1.0);
     for index in (0..bars.len()).rev() {
-        while let Some(action) = known.last().filter(|a| a.known_at > bars[index].open_time) {
+        while let Some(action) = known.last().filter(|a| a.effective_at() > bars[index].open_time) {
             match action.kind {
                 ActionKind::Split { numerator, denominator } if stored == Adjustment::Raw => {
                     price *= denominator / numerator;
@@ -89,10 +89,15 @@ pub fn view(
 /// opened in `(from, to]`.
 #[must_use]
 pub fn split_factor(actions: &[Action], from: Timestamp, to: Timestamp) -> f64 {
-    actions.iter().filter(|a| a.known_at > from && a.known_at <= to).fold(1.0, |factor, action| match action.kind {
-        ActionKind::Split { numerator, denominator } => factor * denominator / numerator,
+    let factor = |factor: f64, action: &Action| match action.kind {
+        ActionKind::Split { numerator, denominator }
+            if (from < action.effective_at()) && (action.effective_at() <= to) =>
+        {
+            factor * denominator / numerator
+        }
         _ => factor,
-    })
+    };
+    actions.iter().fold(1.0, factor)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What time it is: the only door to the system clock.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +23,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     fn now(&self) -> Timestamp {
-        whole_microseconds(Timestamp::now())
+        // The system's clock may be set back; what was shown once is not taken back.
+        static SHOWN: AtomicI64 = AtomicI64::new(i64::MIN);
+        let now = Timestamp::now().as_microsecond();
+        let shown = SHOWN.fetch_max(now, Ordering::Relaxed).max(now);
+        Timestamp::from_microsecond(shown).expect("the system's clock shows a time jiff knows")
     }
 
     fn wait_until(&self, instant: Timestamp) -> Option<Duration> {

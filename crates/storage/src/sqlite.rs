@@ -86,7 +86,8 @@ impl SqliteStore {
             .create_if_missing(true)
             .page_size(PAGE_SIZE)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
+            // A commit that was acknowledged survives a power cut too.
+            .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let writer = pool(1).after_release(|connection, _| Box::pin(settled(connection)));

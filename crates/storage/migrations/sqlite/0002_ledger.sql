@@ -70,6 +70,12 @@ BEGIN
     SELECT RAISE(ABORT, 'the ledger is append-only: chains are never renamed');
 END;
 
+CREATE TRIGGER chains_no_replace BEFORE INSERT ON chains
+WHEN EXISTS (SELECT 1 FROM chains WHERE chain_id = NEW.chain_id)
+BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: chains are never replaced');
+END;
+
 CREATE TRIGGER chains_no_delete BEFORE DELETE ON chains
 BEGIN
     SELECT RAISE(ABORT, 'the ledger is append-only: chains are never deleted');
