@@ -12,6 +12,7 @@ mod booster;
 mod calendar;
 mod linear;
 mod pool;
+mod range;
 mod residual;
 mod sampling;
 mod shape;

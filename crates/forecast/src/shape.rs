@@ -4,9 +4,13 @@
 
 use market::{AssetClass, AssetKind, Timeframe};
 
+use crate::range::Range;
+
 /// How one class at one base timeframe is modelled. Lengths are in bars of the base timeframe.
 #[derive(Debug)]
 pub(crate) struct Shape {
+    /// How a bar's variance is read off its prices.
+    pub(crate) range: Range,
     /// Windows of the heterogeneous autoregression: a bar, about a week's, a month's, a quarter's, a year's.
     pub(crate) windows: [usize; 5],
     /// Window of volume means.
@@ -32,6 +36,7 @@ pub(crate) struct Shape {
 }
 
 const DAILY_STOCKS: Shape = Shape {
+    range: Range::GarmanKlass,
     windows: [1, 5, 21, 63, 250],
     volume_window: 60,
     long_window: 1000,
@@ -48,6 +53,8 @@ const DAILY_STOCKS: Shape = Shape {
 const DAILY_CRYPTO: Shape = Shape { anchors: &[1, 5, 21, 210], residual_window: 730, block: 365, ..DAILY_STOCKS };
 
 const HOURLY_CRYPTO: Shape = Shape {
+    // An hour's close lies where it happens to lie; its extremes say a little more about the hours to come.
+    range: Range::Parkinson,
     windows: [1, 6, 24, 168, 720],
     volume_window: 168,
     long_window: 1000,
@@ -63,6 +70,7 @@ const HOURLY_CRYPTO: Shape = Shape {
 
 /// Seven bars a session, the last one half an hour.
 const HOURLY_STOCKS: Shape = Shape {
+    range: Range::GarmanKlass,
     windows: [1, 7, 35, 147, 735],
     volume_window: 140,
     residual_window: 1750,

@@ -4,6 +4,7 @@ use market::Bar;
 
 use super::digest::Digest;
 use crate::error::ForecastError;
+use crate::range::Range;
 
 /// Fewest hours a day must have for its sums to count.
 pub(crate) const MIN_HOURS: usize = 18;
@@ -99,7 +100,7 @@ impl Hours {
         for (at, hour) in hours.iter().enumerate() {
             let start = before.filter(|b| b.close_time == hour.open_time).map_or(hour.open, |b| b.close);
             let change = (hour.close / start).ln();
-            let garman_klass = super::series::garman_klass(hour);
+            let garman_klass = Range::GarmanKlass.variance(hour);
             realized += change * change;
             range += garman_klass;
             if let Some(last) = last_absolute {

@@ -7,9 +7,6 @@ use super::digest::Digest;
 use crate::shape::Shape;
 use crate::window::{mean_last, mean_sd_last};
 
-/// `2 ln 2 - 1`, the weight of the open-to-close move in Garman & Klass (1980).
-const GARMAN_KLASS: f64 = 2.0 * std::f64::consts::LN_2 - 1.0;
-
 /// Prices as they were pushed; kept to replay them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawRow {
@@ -41,7 +38,7 @@ pub(crate) struct Series {
     pub(crate) ret: Vec<f64>,
     /// Open minus the close before, in logs; 0 in the first row.
     pub(crate) overnight: Vec<f64>,
-    /// Garman-Klass variance with the overnight move, floored at a thousandth of its average.
+    /// Range variance with the overnight move, floored at a thousandth of its average.
     pub(crate) variance: Vec<f64>,
     /// Its log.
     pub(crate) ln_variance: Vec<f64>,
@@ -77,13 +74,6 @@ struct Recursion {
     slow_price: f64,
     gain: f64,
     loss: f64,
-}
-
-/// Garman-Klass variance of a bar from its open, without the overnight move: `½(H-L)² - (2 ln 2 - 1)(C-O)²` in logs.
-pub(crate) fn garman_klass(bar: &Bar) -> f64 {
-    let range = (bar.high / bar.low).ln();
-    let body = (bar.close / bar.open).ln();
-    0.5 * range * range - GARMAN_KLASS * body * body
 }
 
 impl Series {
@@ -135,7 +125,7 @@ impl Series {
         let log_price = close.ln() - self.state.ln_ratio;
         let ret = before.map_or(0.0, |price| (close / price).ln());
         let overnight = before.map_or(0.0, |price| (open / price).ln());
-        self.push_variance(garman_klass(bar) + overnight * overnight, ret);
+        self.push_variance(shape.range.variance(bar) + overnight * overnight, ret);
         self.log_price.push(log_price);
         self.ret.push(ret);
         self.overnight.push(overnight);
