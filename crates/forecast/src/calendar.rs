@@ -1,5 +1,7 @@
 //! What the calendar says about the bars ahead: known long before, so never a leak.
 
+mod fomc;
+
 use std::sync::OnceLock;
 
 use jiff::civil::{Date, Weekday};
@@ -22,6 +24,9 @@ pub(crate) struct Sessions {
     payrolls: Vec<i32>,
     expiries: Vec<i32>,
     month_ends: Vec<i32>,
+    announcements: Vec<i32>,
+    /// The sessions whose announcements are known: the table of meetings covers their years.
+    scheduled: std::ops::Range<usize>,
 }
 
 /// Counts over the sessions ahead.
@@ -33,6 +38,8 @@ pub(crate) struct SessionsAhead {
     pub(crate) expiries: i32,
     /// Last sessions of a month.
     pub(crate) month_ends: i32,
+    /// Announcements of the Federal Open Market Committee; `None` where its schedule is not known.
+    pub(crate) announcements: Option<i32>,
     /// Calendar days from this session to the last one ahead.
     pub(crate) days: i32,
     /// Whether a session ahead lies between 23 December and 1 January.
@@ -61,6 +68,8 @@ impl Sessions {
             payrolls: vec![0],
             expiries: vec![0],
             month_ends: vec![0],
+            announcements: vec![0],
+            scheduled: 0..0,
         };
         let mut span = last.bar_closing_after(Timeframe::D1, first);
         while let Some(session) = span {
@@ -78,7 +87,13 @@ impl Sessions {
             table.payrolls.push(table.payrolls[at] + i32::from(friday(1)));
             table.expiries.push(table.expiries[at] + i32::from(friday(3)));
             table.month_ends.push(table.month_ends[at] + i32::from(month_end));
+            let announcement = fomc::is_announcement(date);
+            table.announcements.push(table.announcements[at] + i32::from(announcement == Some(true)));
         }
+        let scheduled = |date: &Date| fomc::is_announcement(*date).is_some();
+        let first = table.date.iter().position(scheduled).unwrap_or(0);
+        let last = table.date.iter().rposition(scheduled).map_or(0, |at| at + 1);
+        table.scheduled = first..last;
         table
     }
 
@@ -100,6 +115,8 @@ impl Sessions {
             payrolls: count(&self.payrolls),
             expiries: count(&self.expiries),
             month_ends: count(&self.month_ends),
+            announcements: (self.scheduled.contains(&first) && self.scheduled.contains(&last))
+                .then(|| count(&self.announcements)),
             days: self.day[last] - self.day[at],
             christmas,
             month: start.month(),

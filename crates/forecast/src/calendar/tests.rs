@@ -77,3 +77,17 @@ fn weekend_days_are_counted() {
     assert_eq!(utc_weekday(us("2023-01-06T00:00:00Z")), 4);
     assert_eq!((utc_month(us("2023-01-06T00:00:00Z")), hour_of_day(us("2023-01-06T13:00:00Z"))), (1, 13.0));
 }
+
+#[test]
+fn announcements_are_counted_as_scheduled_and_missing_beyond_the_schedule() {
+    // 18 December 2019 was none; 31 July 2019 and 18 September 2019 were.
+    assert_eq!(ahead("2019-07-30T20:00:00Z", 1).announcements, Some(1));
+    assert_eq!(ahead("2019-07-31T20:00:00Z", 1).announcements, Some(0));
+    assert_eq!(ahead("2019-07-30T20:00:00Z", 40).announcements, Some(2));
+    assert_eq!(ahead("1999-07-30T20:00:00Z", 5).announcements, None);
+    assert_eq!(ahead("2090-01-03T21:00:00Z", 5).announcements, None);
+    // Eight sessions a year.
+    let table = Sessions::table();
+    let total = table.announcements[table.scheduled.end] - table.announcements[table.scheduled.start];
+    assert_eq!(total, 8 * 25);
+}

@@ -30,10 +30,14 @@ pub(super) fn write(view: &RowView<'_>, horizon: usize, sink: &mut Sink<'_>) {
 
 fn sessions(view: &RowView<'_>, horizon: usize, sink: &mut Sink<'_>) {
     let table = Sessions::table();
-    let ahead = table.closed_at(view.close_us()).and_then(|at| table.ahead(at, horizon));
+    let at = table.closed_at(view.close_us());
+    let ahead = at.and_then(|at| table.ahead(at, horizon));
+    let soon = at.and_then(|at| table.ahead(at, 3));
     let mut put = |name, value: Option<f64>| sink.put(name, value.unwrap_or(f64::NAN));
     put("payrolls", ahead.map(|a| f64::from(a.payrolls)));
     put("expiries", ahead.map(|a| f64::from(a.expiries)));
+    put("fomc", ahead.and_then(|a| a.announcements).map(f64::from));
+    put("fomc_within_three", soon.and_then(|a| a.announcements).map(f64::from));
     put("month_ends", ahead.map(|a| f64::from(a.month_ends)));
     put("days_ahead", ahead.map(|a| f64::from(a.days)));
     put("christmas", ahead.map(|a| f64::from(a.christmas)));
