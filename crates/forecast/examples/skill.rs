@@ -76,6 +76,9 @@ fn main() -> Result<()> {
     if let Ok(months) = std::env::var("BOOSTER_REFIT") {
         spec.booster_refit_months = months.parse()?;
     }
+    if let Ok(from) = std::env::var("FROM") {
+        spec.from = from.parse()?;
+    }
     if let Ok(horizons) = std::env::var("HORIZONS") {
         spec.horizons = horizons.split(',').map(str::parse).collect::<std::result::Result<_, _>>()?;
     }

@@ -90,11 +90,6 @@ impl<'a> RowView<'a> {
         self.panel.class() == AssetClass::Stocks
     }
 
-    /// Whether the class has hours of the day among its features.
-    pub(crate) fn reads_hours(&self) -> bool {
-        self.panel.class() == AssetClass::Crypto && !self.shape.is_hourly()
-    }
-
     /// A value of the volatility index `back` days ago; NaN where unknown.
     pub(crate) fn index(&self, column: &[f64], back: usize) -> f64 {
         self.index_known.checked_sub(1 + back).map_or(f64::NAN, |at| column[at])

@@ -165,7 +165,7 @@ impl Panel {
     /// # Errors
     /// When the panel is another, the asset is not listed, the bar is bad, or it is not after the one before.
     pub fn push_hour(&mut self, asset: usize, bar: &Bar) -> Result<(), ForecastError> {
-        if self.class != AssetClass::Crypto || self.base != Timeframe::D1 {
+        if !self.shape.reads_hours {
             return Err(ForecastError::Order("only daily crypto reads hours".to_owned()));
         }
         let n_assets = self.series.len();

@@ -31,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) first_row: usize,
     /// Slots of the weekly profile; 0 where there is none.
     pub(crate) profile_slots: usize,
+    /// Whether the hours of each day are read beside its bar.
+    pub(crate) reads_hours: bool,
     /// How many of the anchors (the first ones) have boosters.
     pub(crate) boosted_anchors: usize,
 }
@@ -47,10 +49,12 @@ const DAILY_STOCKS: Shape = Shape {
     window_blocks: None,
     first_row: 250,
     profile_slots: 0,
+    reads_hours: false,
     boosted_anchors: 3,
 };
 
-const DAILY_CRYPTO: Shape = Shape { anchors: &[1, 5, 21, 210], residual_window: 730, block: 365, ..DAILY_STOCKS };
+const DAILY_CRYPTO: Shape =
+    Shape { anchors: &[1, 5, 21, 210], residual_window: 730, block: 365, reads_hours: true, ..DAILY_STOCKS };
 
 const HOURLY_CRYPTO: Shape = Shape {
     // An hour's close lies where it happens to lie; its extremes say a little more about the hours to come.
@@ -65,6 +69,7 @@ const HOURLY_CRYPTO: Shape = Shape {
     window_blocks: Some(24),
     first_row: 720,
     profile_slots: 168,
+    reads_hours: false,
     boosted_anchors: 3,
 };
 

@@ -33,7 +33,7 @@ pub(super) fn write(view: &RowView<'_>, means: &Means, sink: &mut Sink<'_>) {
     let (volume, _) = mean_sd_last(&series.ln_volume, row, month);
     sink.put("volume_to_month", series.ln_volume[row] - volume);
     sink.put("close_position", series.close_position[row]);
-    if view.reads_hours() {
+    if shape.reads_hours {
         for window in &windows[..3] {
             let of = |pick: fn(&crate::panel::HourSums) -> f64| mean_present(view, *window, pick);
             sink.put_at("hours_realized_rel", *window, of(|h| h.ln_realized) - view.ln_ewma);

@@ -58,7 +58,7 @@ pub(crate) struct Series {
     pub(crate) abnormal: Vec<f64>,
     /// Where the close lies in the bar's range: 0 at the low, 1 at the high, 1/2 in a flat bar.
     pub(crate) close_position: Vec<f64>,
-    /// Sums of the day's hours; empty unless hours were pushed.
+    /// Sums of the day's hours; empty in panels that read none.
     pub(crate) hour_sums: Vec<HourSums>,
     pub(crate) hours: Hours,
     pub(crate) digest: Digest,
@@ -139,8 +139,10 @@ impl Series {
         self.abnormal.push(self.ln_variance[row] - mean_last(&self.variance, row, shape.windows[3]).ln());
         let range = high - low;
         self.close_position.push(if range > 0.0 { (close - low) / range } else { 0.5 });
-        let sums = if self.hours.bars.is_empty() { HourSums::MISSING } else { self.hours.sums(bar) };
-        self.hour_sums.push(sums);
+        if shape.reads_hours {
+            let sums = if self.hours.bars.is_empty() { HourSums::MISSING } else { self.hours.sums(bar) };
+            self.hour_sums.push(sums);
+        }
     }
 
     fn push_variance(&mut self, variance: f64, ret: f64) {
