@@ -18,6 +18,9 @@ use crate::state::{ApiState, NEVER_AGES, TRENDS_MAX_AGE, TrendsKey};
 
 /// Bars may have closed since the forecast was made: so many more are read than a chart shows.
 const CHART_SLACK: usize = 64;
+/// So many summaries are kept ready, of each class with each limit; and so many track records.
+const KEPT_SUMMARIES: usize = 64;
+const KEPT_TRENDS: usize = 256;
 
 impl ApiState {
     /// The newest forecast, ready.
@@ -90,7 +93,9 @@ impl ApiState {
             bars: &bars,
             skill: None,
             stale: false,
-            reason: Some("an answer of the past shows what the ledger and the bars said then; prices, staleness and skill are of the present"),
+            reason: Some(
+                "an answer of the past shows what the ledger and the bars said then; prices, staleness and skill are of the present",
+            ),
         });
         answer.ok_or_else(|| without_horizons(&issued))
     }
@@ -117,11 +122,7 @@ impl ApiState {
     }
 
     /// The first assets of a class (all when absent), at a glance.
-    pub(crate) async fn summary_rows(
-        &self,
-        class: Option<AssetClass>,
-        limit: u32,
-    ) -> Result<Vec<SummaryRow>, Problem> {
+    pub(crate) async fn summary_rows(&self, class: Option<AssetClass>, limit: u32) -> Result<Vec<SummaryRow>, Problem> {
         let assets = self.engine().assets();
         let listed = assets.iter().filter(|asset| class.is_none_or(|class| asset.class() == class));
         let mut rows = Vec::new();
@@ -133,8 +134,7 @@ impl ApiState {
 
     /// The summary of a class (all when absent), ready.
     pub(crate) async fn summary(&self, class: Option<AssetClass>, limit: u32) -> Result<Answer, Problem> {
-        let slot = self.ready().summaries.slot(&(class, limit));
-        let answer = slot.get_or_make(self.settings().ready_max_age(), async || {
+        let make = async || {
             self.ready().miss();
             Answer::json(&SummaryAnswer {
                 class: class.map_or("all", AssetClass::as_str),
@@ -142,15 +142,17 @@ impl ApiState {
                 timestamp: self.now().into(),
                 assets: self.summary_rows(class, limit).await?,
             })
-        });
-        answer.await
+        };
+        match self.ready().summaries.slot_among(&(class, limit), KEPT_SUMMARIES) {
+            Some(slot) => slot.get_or_make(self.settings().ready_max_age(), make).await,
+            None => make().await,
+        }
     }
 
     /// A track record, ready.
     pub(crate) async fn trends(&self, asset: &Asset, key: &TrendsKey) -> Result<Answer, Problem> {
-        let slot = self.ready().trends.slot(key);
         let max_age = if key.window.is_some() { TRENDS_MAX_AGE } else { NEVER_AGES };
-        let answer = slot.get_or_make(max_age, async || {
+        let make = async || {
             self.ready().miss();
             let since = key.window.map(|window| window.since(self.now()));
             let record = self.engine().track_record(&key.symbol, key.timeframe, since).await?;
@@ -167,8 +169,11 @@ impl ApiState {
                 bars: &self.engine().recent_bars(&key.symbol, key.timeframe, VOLATILITY_BARS + 1),
                 chart: key.chart,
             }))
-        });
-        answer.await
+        };
+        match self.ready().trends.slot_among(key, KEPT_TRENDS) {
+            Some(slot) => slot.get_or_make(max_age, make).await,
+            None => make().await,
+        }
     }
 
     /// The scoreboard, ready.

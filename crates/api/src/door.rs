@@ -55,10 +55,12 @@ impl Door {
             HostPattern::All => true,
             HostPattern::AnyIp => host.parse::<IpAddr>().is_ok(),
             HostPattern::Exact(name) => name.eq_ignore_ascii_case(host),
-            HostPattern::Suffix(suffix) => host.len() > suffix.len() && {
-                let (_, end) = host.as_bytes().split_at(host.len() - suffix.len());
-                end.eq_ignore_ascii_case(suffix.as_bytes())
-            },
+            HostPattern::Suffix(suffix) => {
+                host.len() > suffix.len() && {
+                    let (_, end) = host.as_bytes().split_at(host.len() - suffix.len());
+                    end.eq_ignore_ascii_case(suffix.as_bytes())
+                }
+            }
         })
     }
 
@@ -67,7 +69,9 @@ impl Door {
         if !probe && self.hosts != [HostPattern::All] {
             let host = host_of(uri, headers);
             if !host.is_some_and(|host| self.trusts(host)) {
-                return Some(Problem::new(Kind::Host).detail("this server does not answer for the host of the request"));
+                return Some(
+                    Problem::new(Kind::Host).detail("this server does not answer for the host of the request"),
+                );
             }
         }
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -126,7 +130,52 @@ fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::http::{Method, StatusCode};
+    use axum::routing::{get, post};
+    use axum::{Json, Router, middleware};
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    fn door(settings: ApiSettings) -> Router {
+        let door = Arc::new(Door::new(&ApiSettings { trusted_hosts: vec!["*".to_owned()], ..settings }));
+        Router::new()
+            .route("/fine", get(|| async { "fine" }))
+            .route("/slow", get(std::future::pending::<()>))
+            .route("/broken", get(|| async { panic!("the inside") as &'static str }))
+            .route("/json", post(|_: Json<u32>| async {}))
+            .layer(middleware::from_fn_with_state(door, pass))
+    }
+
+    async fn check(method: Method, path: &str, headers: &[(&str, &str)], body: &str, status: u16, r#type: &str) {
+        let settings = ApiSettings { request_timeout_ms: 5, body_limit_bytes: 20, ..ApiSettings::default() };
+        let mut request = Request::builder().method(method).uri(path).header(CONTENT_LENGTH, body.len());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = door(settings).oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::from_u16(status).unwrap(), "{path}");
+        assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_JSON, "{path}");
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let text = std::str::from_utf8(&bytes).unwrap();
+        assert!(text.starts_with(&format!("{{\"type\":\"{type}\"")), "{path}: {text}");
+        assert!(!text.contains("the inside"), "{text}");
+        assert_eq!(text.contains("request_id"), status == 500, "{path}: {text}");
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_a_problem() {
+        let json = ("content-type", "application/json");
+        check(Method::GET, "/nowhere", &[], "", 404, "/problems/not-found").await;
+        check(Method::POST, "/fine", &[], "", 405, "/problems/method-not-allowed").await;
+        check(Method::GET, "/slow", &[], "", 503, "/problems/timeout").await;
+        check(Method::GET, "/broken", &[], "", 500, "/problems/internal").await;
+        check(Method::POST, "/json", &[], "1", 415, "/problems/unsupported-media-type").await;
+        check(Method::POST, "/json", &[json], "\"x\"", 422, "/problems/unprocessable").await;
+        check(Method::POST, "/json", &[json], "]", 400, "/problems/bad-request").await;
+        check(Method::POST, "/json", &[json], &" ".repeat(21), 413, "/problems/body-too-large").await;
+    }
 
     #[test]
     fn hosts_are_trusted_by_name_suffix_and_address() {

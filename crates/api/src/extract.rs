@@ -1,6 +1,9 @@
 //! What requests say, understood once at the edge.
 
+use std::convert::Infallible;
+
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL};
 use axum::http::request::Parts;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -40,13 +43,46 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
+/// What a request asks of its answer's form. Read in passing: a copy of all headers would cost as much as the answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    /// A compressed body is welcome.
+    pub(crate) gzip: bool,
+    /// What is kept ready is not wanted.
+    pub(crate) no_cache: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            gzip: header(ACCEPT_ENCODING).is_some_and(accepts_gzip),
+            no_cache: header(CACHE_CONTROL)
+                .is_some_and(|control| control.split(',').any(|directive| directive.trim() == "no-cache")),
+        })
+    }
+}
+
+fn accepts_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+        matches!(name.trim(), "gzip" | "*") && !refused
+    })
+}
+
 /// An instant: RFC 3339, or a date, which means its first moment in UTC.
 pub(crate) fn instant(parameter: &'static str, text: &str) -> Result<Timestamp, Problem> {
     let date = || text.parse::<Date>().ok().and_then(|date| date.to_zoned(TimeZone::UTC).ok()).map(|z| z.timestamp());
     let instant = text.parse().ok().or_else(date);
     instant.ok_or_else(|| {
         let text: String = text.chars().take(48).collect();
-        Problem::parameter(parameter, format!("{text:?} is no instant: RFC 3339 (2026-01-31T00:00:00Z) or a date is expected"))
+        Problem::parameter(
+            parameter,
+            format!("{text:?} is no instant: RFC 3339 (2026-01-31T00:00:00Z) or a date is expected"),
+        )
     })
 }
 
@@ -56,12 +92,7 @@ pub(crate) fn optional_instant(parameter: &'static str, text: Option<&str>) -> R
 }
 
 /// A whole number within bounds.
-pub(crate) fn bounded(
-    parameter: &'static str,
-    text: Option<&str>,
-    default: u32,
-    most: u32,
-) -> Result<u32, Problem> {
+pub(crate) fn bounded(parameter: &'static str, text: Option<&str>, default: u32, most: u32) -> Result<u32, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(default) };
     text.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
         let text: String = text.chars().take(48).collect();
@@ -157,5 +188,14 @@ mod tests {
             since,
             ["2024-03-24T10:00:00Z", "2024-02-29T10:00:00Z", "2023-03-31T10:00:00Z", "2019-03-31T10:00:00Z"]
         );
+    }
+
+    #[test]
+    fn gzip_is_sent_only_where_it_is_asked_for() {
+        let cases =
+            [("gzip", true), ("br, gzip;q=0.5", true), ("*", true), ("gzip;q=0", false), ("br", false), ("", false)];
+        for (accepted, expected) in cases {
+            assert_eq!(accepts_gzip(accepted), expected, "{accepted}");
+        }
     }
 }

@@ -14,9 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::{PROBLEM_JSON, ProblemBody};
 use crate::routes;
-use crate::sockets::message::{
-    ChartUpdate, HistoricalData, MarketSummaryUpdate, RealtimeUpdate, TrendsUpdate,
-};
+use crate::sockets::message::{ChartUpdate, HistoricalData, MarketSummaryUpdate, RealtimeUpdate, TrendsUpdate};
 use crate::state::ApiState;
 
 /// What the document says beside the routes.

@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware;
 use axum::serve::ListenerExt as _;
-use axum::Router;
 use engine::Engine;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
@@ -115,5 +115,10 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         _ => AllowOrigin::list(listed()),
     };
     let methods = [Method::GET, Method::POST, Method::DELETE];
-    Some(CorsLayer::new().allow_origin(allowed).allow_methods(methods).allow_headers([header::CONTENT_TYPE, header::ACCEPT]))
+    Some(
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods(methods)
+            .allow_headers([header::CONTENT_TYPE, header::ACCEPT]),
+    )
 }

@@ -93,7 +93,8 @@ impl ApiSettings {
         for host in &self.trusted_hosts {
             let name = host.strip_prefix("*.").unwrap_or(host);
             if host != "*" && (name.is_empty() || name.contains(['/', '*', ' '])) {
-                complaints.push(format!("trusted_hosts: {host:?} is no host: a name, *.suffix, any-ip or * is expected"));
+                complaints
+                    .push(format!("trusted_hosts: {host:?} is no host: a name, *.suffix, any-ip or * is expected"));
             }
         }
         let sockets = &self.sockets;
@@ -111,7 +112,8 @@ impl ApiSettings {
             }
         }
         if sockets.replay_messages > 1024 {
-            complaints.push(format!("sockets.replay_messages is {}: at most 1024 is expected", sockets.replay_messages));
+            complaints
+                .push(format!("sockets.replay_messages is {}: at most 1024 is expected", sockets.replay_messages));
         }
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }

@@ -139,21 +139,20 @@ impl ApiState {
 
     /// The timeframe a forecast is asked on; the asset's default when none is named.
     pub(crate) fn forecast_timeframe(&self, symbol: &Symbol, text: Option<&str>) -> Result<Timeframe, Problem> {
-        let Some(text) = text else { return Ok(self.engine().default_timeframe(symbol)) };
-        let timeframe = text.parse().map_err(|cause| Problem::unknown_timeframe(text, &cause))?;
+        let timeframe = match text {
+            Some(text) => text.parse().map_err(|cause| Problem::unknown_timeframe(text, &cause))?,
+            None => self.engine().default_timeframe(symbol),
+        };
         let known = self.engine().forecast_timeframes(symbol);
-        // An asset without data has no release period yet; its class says what could be asked.
-        match known.contains(&timeframe) || (known.is_empty() && self.could_be_forecast(symbol, timeframe)) {
+        // A macro series without values has no release period yet: until then any could be asked for.
+        let without_period = || {
+            let asset = self.engine().asset(symbol).filter(|asset| asset.class() == AssetClass::Macro);
+            known.is_empty() && asset.is_some()
+        };
+        match known.contains(&timeframe) || without_period() {
             true => Ok(timeframe),
             false => Err(Problem::no_such_forecast(symbol, timeframe, &known)),
         }
-    }
-
-    fn could_be_forecast(&self, symbol: &Symbol, timeframe: Timeframe) -> bool {
-        let asset = self.engine().asset(symbol);
-        asset.is_some_and(|asset| {
-            asset.class() == AssetClass::Macro && Timeframe::forecast_for(AssetClass::Macro).contains(&timeframe)
-        })
     }
 
     /// The track record of an asset on a timeframe over all time, with its newest rows; read anew after a score only.
@@ -261,8 +260,9 @@ struct SearchMemo {
     answers: HashMap<Box<str>, Answer>,
 }
 
-/// So many searches are remembered.
+/// So many searches are remembered, and none with a longer answer.
 const MAX_SEARCHES: usize = 1024;
+const MAX_SEARCH_BYTES: usize = 4096;
 
 impl Searches {
     /// The answer to a query string, if it was given over the same universe.
@@ -274,6 +274,9 @@ impl Searches {
 
     /// Remembers an answer.
     pub(crate) fn put(&self, query: &str, assets: &Arc<[Asset]>, answer: &Answer) {
+        if answer.bytes().len() + query.len() > MAX_SEARCH_BYTES {
+            return;
+        }
         let mut memo = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let same = memo.assets.as_ref().is_some_and(|known| Arc::ptr_eq(known, assets));
         if !same || memo.answers.len() >= MAX_SEARCHES {

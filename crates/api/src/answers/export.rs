@@ -127,9 +127,8 @@ impl ExportParts<'_> {
     pub fn parquet(&self) -> Result<Vec<u8>, ArrowError> {
         let lines: Vec<Line<'_>> = self.lines().collect();
         let number = |of: fn(&Line<'_>) -> f64| numbers(lines.iter().map(|line| Some(of(line))));
-        let flag = |of: fn(&Line<'_>) -> bool| {
-            words(lines.iter().map(|line| Some(if of(line) { "true" } else { "false" })))
-        };
+        let flag =
+            |of: fn(&Line<'_>) -> bool| words(lines.iter().map(|line| Some(if of(line) { "true" } else { "false" })));
         let mut columns = vec![
             ("Date", words(lines.iter().map(|line| Some(line.date.as_str())))),
             ("Forecast", words(lines.iter().map(|line| Some(line.row.score.direction.as_str())))),

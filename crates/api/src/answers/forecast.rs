@@ -384,11 +384,7 @@ impl Scale {
     #[must_use]
     pub fn interval(&self, quantiles: &Quantiles) -> IntervalAnswer {
         let (low, high) = quantiles.interval(INTERVAL_PERCENT).expect("80 % is among the levels");
-        IntervalAnswer {
-            level: f64::from(INTERVAL_PERCENT) / 100.0,
-            low: self.price(low),
-            high: self.price(high),
-        }
+        IntervalAnswer { level: f64::from(INTERVAL_PERCENT) / 100.0, low: self.price(low), high: self.price(high) }
     }
 
     fn quantiles(&self, quantiles: &Quantiles) -> Vec<QuantileAnswer> {

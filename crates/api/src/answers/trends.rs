@@ -11,7 +11,7 @@ use super::forecast::SkillAnswer;
 use crate::time::Time;
 
 /// At most so many rows stand in the history; exports hold them all.
-pub const HISTORY_ROWS: usize = 500;
+pub const HISTORY_ROWS: usize = 250;
 /// Realised volatility is measured over so many bars.
 pub const VOLATILITY_BARS: usize = 30;
 
@@ -64,7 +64,7 @@ pub struct TrendsAnswer {
     pub reliability: Vec<ReliabilityAnswer>,
     /// What a chart draws; `null` in the table view.
     pub chart: Option<TrendsChart>,
-    /// The newest cases, newest first, at most 500.
+    /// The newest cases, newest first, at most 250.
     pub accuracy_history: Vec<HistoryRow>,
     /// The confidence of the forecast in force, percent.
     pub prediction_confidence: Option<f64>,
@@ -215,7 +215,13 @@ impl TrendsAnswer {
             brier_baseline: summary.brier_baseline,
             reliability: reliability(summary),
             chart: parts.chart.then(|| TrendsChart::of(&record.rows, unit)),
-            accuracy_history: record.rows.iter().rev().take(HISTORY_ROWS).map(|row| HistoryRow::of(row, unit)).collect(),
+            accuracy_history: record
+                .rows
+                .iter()
+                .rev()
+                .take(HISTORY_ROWS)
+                .map(|row| HistoryRow::of(row, unit))
+                .collect(),
             prediction_confidence: parts.confidence,
             market_volatility: volatility,
             reason: reason(summary, parts.confidence, volatility),
@@ -224,7 +230,7 @@ impl TrendsAnswer {
 }
 
 impl TrendsChart {
-    /// The newest cases, ascending, at most 500.
+    /// The newest cases, ascending, at most 250.
     #[must_use]
     pub fn of(rows: &[ScoreRow], unit: Unit) -> Self {
         let rows = &rows[rows.len().saturating_sub(HISTORY_ROWS)..];

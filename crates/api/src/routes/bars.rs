@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::bars::{self, BarAnswer, BarsPage};
-use crate::extract::{self, Params, Segment, optional_instant};
+use crate::extract::{self, Asked, Params, Segment, optional_instant};
 use crate::problem::{Kind, Problem};
 use crate::ready::Answer;
 use crate::state::ApiState;
@@ -65,6 +65,7 @@ pub(super) async fn bars(
     State(state): State<ApiState>,
     Segment(symbol): Segment,
     Params(params): Params<BarsParams>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = form(&headers)?;
@@ -113,7 +114,7 @@ pub(super) async fn bars(
             bars: rows,
             next,
         })?
-        .respond(&headers),
+        .respond(asked),
         Form::Csv => {
             let bytes = bars::csv(&rows).map_err(|error| Problem::internal("write a CSV file", &error))?;
             file(bytes, "text/csv; charset=utf-8", &asset, timeframe, next.as_deref())
@@ -178,9 +179,9 @@ struct Cursor {
 impl Cursor {
     fn parse(text: &str) -> Result<Self, Problem> {
         let instant = |text: &str| Timestamp::from_microsecond(text.parse().ok()?).ok();
-        let parsed = text.split_once('.').and_then(|(before, as_of)| {
-            Some(Self { before: instant(before)?, as_of: instant(as_of)? })
-        });
+        let parsed = text
+            .split_once('.')
+            .and_then(|(before, as_of)| Some(Self { before: instant(before)?, as_of: instant(as_of)? }));
         parsed.ok_or_else(|| Problem::parameter("cursor", "the next of a page is expected"))
     }
 }

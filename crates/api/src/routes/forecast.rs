@@ -1,8 +1,8 @@
 //! One forecast, and many at once.
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use market::{Symbol, Timeframe};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answers::forecast::ForecastAnswer;
-use crate::extract::{Params, Segment, optional_instant};
+use crate::extract::{Asked, Params, Segment, optional_instant};
 use crate::problem::{Kind, Problem};
 use crate::ready::Answer;
 use crate::state::ApiState;
@@ -39,29 +39,29 @@ pub(super) async fn forecast(
     State(state): State<ApiState>,
     Segment(symbol): Segment,
     Params(params): Params<ForecastParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
-    let recompute = state.settings().recompute && wants_recomputing(&headers);
+    let recompute = state.settings().recompute && asked.no_cache;
     if params.as_of.is_none()
         && !recompute
         && let Some(answer) = known(&state, &symbol, params.timeframe.as_deref())
     {
         state.ready().hit();
-        return Ok(answer.respond(&headers));
+        return Ok(answer.respond(asked));
     }
     let asset = state.asset(&symbol)?;
     let timeframe = state.forecast_timeframe(&asset.symbol, params.timeframe.as_deref())?;
     if let Some(as_of) = optional_instant("as_of", params.as_of.as_deref())? {
         let answer = state.forecast_replayed(&asset, timeframe, as_of).await?;
-        return Ok(Answer::json(&answer)?.respond(&headers));
+        return Ok(Answer::json(&answer)?.respond(asked));
     }
     if recompute {
         let discarded = state.engine().recompute(&asset.symbol, timeframe).await?;
         drop(discarded);
         let answer = state.forecast_answer(&asset, timeframe).await?;
-        return Ok(Answer::json(&answer)?.respond(&headers));
+        return Ok(Answer::json(&answer)?.respond(asked));
     }
-    Ok(state.forecast(&asset, timeframe).await?.respond(&headers))
+    Ok(state.forecast(&asset, timeframe).await?.respond(asked))
 }
 
 /// The ready answer, if there is one: a lookup and a count of references.
@@ -72,11 +72,6 @@ fn known(state: &ApiState, symbol: &str, timeframe: Option<&str>) -> Option<Answ
         None => state.engine().default_timeframe(&symbol),
     };
     state.ready().forecasts.fresh(&(symbol, timeframe), state.settings().ready_max_age())
-}
-
-fn wants_recomputing(headers: &HeaderMap) -> bool {
-    let control = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
-    control.is_some_and(|control| control.split(',').any(|directive| directive.trim() == "no-cache"))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

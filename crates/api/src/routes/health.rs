@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use ::engine::views::Health;
 
 use crate::answers::health::{HealthAnswer, ProbeAnswer};
+use crate::extract::Asked;
 use crate::problem::{Kind, Problem};
 use crate::state::ApiState;
 
@@ -19,7 +19,7 @@ use crate::state::ApiState;
         (status = 503, description = "Unhealthy", body = HealthAnswer, content_type = "application/json"),
     )
 )]
-pub(super) async fn health(State(state): State<ApiState>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn health(State(state): State<ApiState>, asked: Asked) -> Result<Response, Problem> {
     let (code, answer) = match state.ready().health.fresh(state.settings().ready_max_age()) {
         Some(known) => {
             state.ready().hit();
@@ -27,7 +27,7 @@ pub(super) async fn health(State(state): State<ApiState>, headers: HeaderMap) ->
         }
         None => state.health().await?,
     };
-    Ok(answer.respond_with(code, &headers))
+    Ok(answer.respond_with(code, asked))
 }
 
 /// Whether the process answers at all.

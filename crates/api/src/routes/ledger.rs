@@ -88,7 +88,8 @@ pub(super) async fn entries(
         true => last.entry.seq,
         false => last.entry.seq + 1,
     });
-    let entries: Vec<EntryAnswer> = rows.into_iter().map(|row| EntryAnswer::of(&chain, row)).collect::<Result<_, _>>()?;
+    let entries: Vec<EntryAnswer> =
+        rows.into_iter().map(|row| EntryAnswer::of(&chain, row)).collect::<Result<_, _>>()?;
     Ok(Json(LedgerPage {
         origin: chain.origin().as_str(),
         chain: chain.to_string(),

@@ -33,6 +33,7 @@ pub(super) async fn models(State(state): State<ApiState>) -> Result<Json<ModelsA
 )]
 pub(super) async fn model(State(state): State<ApiState>, Segment(id): Segment) -> Result<Json<ModelCard>, Problem> {
     let model = state.engine().store().model(&id).await?;
-    let model = model.ok_or_else(|| Problem::new(Kind::UnknownModel).detail("/api/models lists those that are kept"))?;
+    let model =
+        model.ok_or_else(|| Problem::new(Kind::UnknownModel).detail("/api/models lists those that are kept"))?;
     Ok(Json(ModelCard::of(model, &state.engine().status().models)?))
 }

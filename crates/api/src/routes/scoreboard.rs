@@ -1,13 +1,12 @@
 //! The scoreboard.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::scoreboard::ScoreboardAnswer;
-use crate::extract::{self, Params, Window};
+use crate::extract::{self, Asked, Params, Window};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -35,7 +34,7 @@ pub(super) struct ScoreboardParams {
 pub(super) async fn scoreboard(
     State(state): State<ApiState>,
     Params(params): Params<ScoreboardParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let class = params.class.as_deref().filter(|class| !class.is_empty());
     let class = class.map_or(Ok(None), |class| extract::class("class", class))?;
@@ -43,5 +42,5 @@ pub(super) async fn scoreboard(
     let timeframe =
         timeframe.map(|text| text.parse().map_err(|cause| Problem::unknown_timeframe(text, &cause))).transpose()?;
     let window = Window::optional(params.window.as_deref())?;
-    Ok(state.scoreboard(class, timeframe, window).await?.respond(&headers))
+    Ok(state.scoreboard(class, timeframe, window).await?.respond(asked))
 }

@@ -1,13 +1,12 @@
 //! Finding assets.
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::search::SearchAnswer;
-use crate::extract::{self, Params};
+use crate::extract::{self, Asked, Params};
 use crate::problem::Problem;
 use crate::ready::Answer;
 use crate::state::ApiState;
@@ -40,12 +39,12 @@ pub(super) async fn search(
     State(state): State<ApiState>,
     RawQuery(raw): RawQuery,
     Params(params): Params<SearchParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let (raw, assets) = (raw.unwrap_or_default(), state.engine().assets());
     if let Some(answer) = state.ready().searches.get(&raw, &assets) {
         state.ready().hit();
-        return Ok(answer.respond(&headers));
+        return Ok(answer.respond(asked));
     }
     let query = params.query.or(params.q).unwrap_or_default();
     if query.chars().count() > MAX_QUERY_CHARS {
@@ -57,5 +56,5 @@ pub(super) async fn search(
     state.ready().miss();
     let answer = Answer::json(&SearchAnswer::of(&assets, &query, class, limit as usize))?;
     state.ready().searches.put(&raw, &assets, &answer);
-    Ok(answer.respond(&headers))
+    Ok(answer.respond(asked))
 }

@@ -1,14 +1,13 @@
 //! The market at a glance.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use market::AssetClass;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::summary::SummaryAnswer;
-use crate::extract::{self, Params};
+use crate::extract::{self, Asked, Params};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -32,7 +31,7 @@ pub(super) struct SummaryParams {
 pub(super) async fn summary(
     State(state): State<ApiState>,
     Params(params): Params<SummaryParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let class = match params.class.as_deref() {
         None | Some("") => Some(AssetClass::Crypto),
@@ -41,7 +40,7 @@ pub(super) async fn summary(
     let limit = extract::bounded("limit", params.limit.as_deref(), 10, 500)?;
     if let Some(answer) = state.ready().summaries.fresh(&(class, limit), state.settings().ready_max_age()) {
         state.ready().hit();
-        return Ok(answer.respond(&headers));
+        return Ok(answer.respond(asked));
     }
-    Ok(state.summary(class, limit).await?.respond(&headers))
+    Ok(state.summary(class, limit).await?.respond(asked))
 }

@@ -1,13 +1,12 @@
 //! How forecasts fared.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::trends::TrendsAnswer;
-use crate::extract::{Params, Segment, Window};
+use crate::extract::{Asked, Params, Segment, Window};
 use crate::problem::Problem;
 use crate::state::{ApiState, NEVER_AGES, TRENDS_MAX_AGE, TrendsKey};
 
@@ -36,7 +35,7 @@ pub(super) async fn trends(
     State(state): State<ApiState>,
     Segment(symbol): Segment,
     Params(params): Params<TrendsParams>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let asset = state.asset(&symbol)?;
     let timeframe = state.forecast_timeframe(&asset.symbol, params.timeframe.as_deref())?;
@@ -50,7 +49,7 @@ pub(super) async fn trends(
     let max_age = if window.is_some() { TRENDS_MAX_AGE } else { NEVER_AGES };
     if let Some(answer) = state.ready().trends.fresh(&key, max_age) {
         state.ready().hit();
-        return Ok(answer.respond(&headers));
+        return Ok(answer.respond(asked));
     }
-    Ok(state.trends(&asset, &key).await?.respond(&headers))
+    Ok(state.trends(&asset, &key).await?.respond(asked))
 }

@@ -232,7 +232,8 @@ impl Client {
 
     async fn set_symbol(&mut self, symbol: &str) -> Step {
         self.set_asset(symbol).await?;
-        let asked = self.listening.as_ref().and_then(|listening| listening.stream.topic.asset()).map(|a| a.asked.clone());
+        let asked =
+            self.listening.as_ref().and_then(|listening| listening.stream.topic.asset()).map(|a| a.asked.clone());
         // The new asset may not be forecast on the old one's timeframe: then on its own.
         let topic = self.topic(asked.as_deref()).or_else(|_| self.topic(None));
         match topic {
@@ -306,7 +307,8 @@ impl Client {
             Err(problem) => {
                 let body = ErrorBody { message: problem.message(), problem: problem.uri() };
                 let symbol: String = symbol.chars().take(48).collect();
-                let message = Heading { symbol: Some(&symbol), ..heading(&self.state, "error", None, None) }.write(0, &body);
+                let message =
+                    Heading { symbol: Some(&symbol), ..heading(&self.state, "error", None, None) }.write(0, &body);
                 self.send(Message::Text(message)).await?;
                 Err(End::Close(close_code::POLICY, "unknown symbol".to_owned()))
             }

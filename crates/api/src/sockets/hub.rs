@@ -118,7 +118,11 @@ impl Hub {
     }
 
     /// The streams and channels that an event changes.
-    fn touched(&self, kind: &EventKind, class_of: impl Fn(&Symbol) -> Option<AssetClass>) -> Vec<(Arc<Stream>, Channel)> {
+    fn touched(
+        &self,
+        kind: &EventKind,
+        class_of: impl Fn(&Symbol) -> Option<AssetClass>,
+    ) -> Vec<(Arc<Stream>, Channel)> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         let (symbol, timeframe, of_prices) = match kind {
             EventKind::Tick { symbol, .. } | EventKind::BarClosed { symbol, .. } => (symbol, None, true),
@@ -138,13 +142,11 @@ impl Hub {
             timeframe.is_none_or(|timeframe| about.is_some_and(|about| about.timeframe == timeframe))
         });
         let class = if streams.of_classes.is_empty() { None } else { class_of(symbol) };
-        let of_class = streams.of_classes.iter().filter(|stream| {
-            of_prices && matches!(stream.topic, Topic::Summary(of) if of.is_none() || of == class)
-        });
-        of_asset
-            .chain(of_class)
-            .filter_map(|stream| Some((Arc::clone(stream), channel(&stream.topic)?)))
-            .collect()
+        let of_class = streams
+            .of_classes
+            .iter()
+            .filter(|stream| of_prices && matches!(stream.topic, Topic::Summary(of) if of.is_none() || of == class));
+        of_asset.chain(of_class).filter_map(|stream| Some((Arc::clone(stream), channel(&stream.topic)?))).collect()
     }
 
     fn all(&self) -> Vec<(Arc<Stream>, Channel)> {
@@ -358,7 +360,9 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
     };
     let next = issued.as_ref().and_then(|issued| match asset.class() {
         AssetClass::Macro => issued.forecast.horizons.first().map(|first| first.target_time),
-        class => Calendar::of(class).bar_closing_after(about.timeframe, issued.forecast.as_of).map(|bar| bar.close_time),
+        class => {
+            Calendar::of(class).bar_closing_after(about.timeframe, issued.forecast.as_of).map(|bar| bar.close_time)
+        }
     });
     let updated = issued.as_ref().is_some_and(|issued| stream.is_new_forecast(issued.seq));
     let heading = heading(state, "chart_update", Some(about), event_time);

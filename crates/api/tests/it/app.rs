@@ -210,9 +210,10 @@ pub(crate) fn walk(calendar: Calendar, timeframe: Timeframe, n_bars: usize, end:
     }
     spans.reverse();
     let price = |instant: Timestamp| {
-        let days = instant.as_second() as f64 / 86_400.0;
+        let days = (instant.as_second() - at(START).as_second()) as f64 / 86_400.0;
         let wave = 0.03 * (days * 0.9).sin() + 0.02 * (days * 2.3).sin() + 0.015 * (days * 4.7).cos();
-        scale * (wave + 0.1 * (days / 90.0).sin()).exp()
+        // It rises slowly, so that there are calls to judge.
+        scale * (wave + 0.003 * days).exp()
     };
     let bar = |span: &market::Span| {
         let (open, close) = (price(span.open_time), price(span.close_time));

@@ -1,4 +1,5 @@
 //! The API as clients see it: a server on a free port, an engine on a real SQLite store, a clock moved by hand.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod app;
 mod counting;

@@ -91,7 +91,11 @@ async fn the_reading_room_needs_no_other_host() {
     let page = app.get("/docs/").await;
     assert!(!page.text().contains("http://") && !page.text().contains("https://"), "{}", page.text());
     let start = app.get("/docs/swagger-initializer.js").await;
-    assert!(start.text().contains("/api/openapi.json") && start.text().contains("\"validatorUrl\": \"none\""), "{}", start.text());
+    assert!(
+        start.text().contains("/api/openapi.json") && start.text().contains("\"validatorUrl\": \"none\""),
+        "{}",
+        start.text()
+    );
     let (one, other): (Value, Value) = (app.json("/api/openapi.json").await, app.json("/openapi.json").await);
     assert_eq!(one, other);
 }

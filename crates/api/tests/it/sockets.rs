@@ -45,7 +45,8 @@ async fn a_forecast_socket_tells_the_past_then_prices_then_forecasts() {
     assert!(chart["predicted"][29].is_number());
     let first = socket.expect("realtime_update").await;
     check_common(&first, &json!("BTC"));
-    let fields = ["current_price", "change_24h", "predicted_price", "forecast_direction", "confidence", "predicted_range"];
+    let fields =
+        ["current_price", "change_24h", "predicted_price", "forecast_direction", "confidence", "predicted_range"];
     assert!(fields.iter().all(|field| !first[field].is_null()), "{first}");
     app.tick("BTC", 43_210.5);
     let moved = socket.expect("realtime_update").await;
@@ -337,12 +338,8 @@ async fn sockets_are_closed_when_the_server_stops() {
 
 #[tokio::test]
 async fn a_slow_client_is_conflated_and_told_then_closed() {
-    let sockets = SocketSettings {
-        coalesce_ms: 0,
-        lag_limit_ms: 300,
-        send_buffer_bytes: 4096,
-        ..SocketSettings::default()
-    };
+    let sockets =
+        SocketSettings { coalesce_ms: 0, lag_limit_ms: 300, send_buffer_bytes: 4096, ..SocketSettings::default() };
     let app = TestApp::seeded_with(settings(sockets)).await;
     let mut quick = app.socket("/ws/market/summary").await;
     let mut slow = app.socket("/ws/market/summary").await;
