@@ -153,7 +153,25 @@ impl Engine {
     /// As [`Engine::open`]'s.
     pub async fn reload(&self) -> Result<()> {
         let _one_at_a_time = self.stepping.lock().await;
-        self.load().await
+        self.load().await?;
+        self.tell_all();
+        Ok(())
+    }
+
+    /// Tells everyone of every series anew, so that no answer made before stays.
+    fn tell_all(&self) {
+        let mut closed = Vec::new();
+        for ((_, timeframe), sheet) in &self.desk().sheets {
+            for line in &sheet.lines {
+                if let Some(bar) = line.tail.last() {
+                    let (symbol, close_time) = (line.asset.symbol.clone(), bar.close_time);
+                    closed.push(EventKind::BarClosed { symbol, timeframe: *timeframe, close_time });
+                }
+            }
+        }
+        for kind in closed {
+            self.events.publish(kind);
+        }
     }
 
     /// Takes closed bars of one series as they arrive: they are stored and wait for their step.
@@ -290,6 +308,7 @@ impl Engine {
         if self.desk().outdated {
             info!("rows came too late for their step: panels are assembled anew");
             self.load().await?;
+            self.tell_all();
         }
         let mut closed = Vec::new();
         {
@@ -475,11 +494,13 @@ impl Engine {
             timeframe: Some(timeframe),
             as_of_through: Some(as_of),
             newest_first: true,
-            limit: 1,
+            // The newest one or two may have been issued a little later than asked.
+            limit: 8,
             ..EntryQuery::default()
         };
         let rows = self.store.entries(&self.settings.chain, &query).await?;
-        rows.first().map(|row| issued_from_row(&self.settings.chain, row)).transpose()
+        let current = rows.iter().find(|row| row.recorded_at <= as_of);
+        current.map(|row| issued_from_row(&self.settings.chain, row)).transpose()
     }
 
     /// The last bars in memory, at most `n`, ascending, splits removed; for a macro series one flat bar a period.

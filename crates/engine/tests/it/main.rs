@@ -1,5 +1,7 @@
 //! The engine as a whole, on a real SQLite store and clocks moved by hand.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
+
 mod home;
 
 mod ingest;
