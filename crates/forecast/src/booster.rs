@@ -114,3 +114,6 @@ impl Booster {
         model.map(|model| Self { model }).map_err(|cause| ForecastError::Booster { doing: "read its model", cause })
     }
 }
+
+#[cfg(test)]
+mod tests;
