@@ -14,8 +14,9 @@ use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
+use tracing::warn;
 
-use crate::problem::{self, Kind, PROBLEM_JSON, Problem};
+use crate::problem::{self, Kind, PROBLEM_JSON, Problem, REQUEST_ID};
 use crate::settings::ApiSettings;
 
 /// The rules of the door.
@@ -98,17 +99,23 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
     if let Some(problem) = door.refusal(request.uri(), request.headers()) {
         return problem.into_response();
     }
+    // Kept for the log; a count of references.
+    let uri = request.uri().clone();
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(door.timeout, answer).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => return Problem::panicked(message_of(&*panic)).into_response(),
+        Ok(Err(panic)) => Problem::panicked(message_of(&*panic)).into_response(),
         Err(_) => {
             let detail = format!("no answer within {} ms", door.timeout.as_millis());
-            return Problem::new(Kind::Timeout).detail(detail).retry_after(5).into_response();
+            Problem::new(Kind::Timeout).detail(detail).retry_after(5).into_response()
         }
     };
-    if response.status().is_client_error() || response.status().is_server_error() {
-        return shaped(response);
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return response;
+    }
+    let response = shaped(response);
+    if let Some(id) = response.headers().get(REQUEST_ID) {
+        warn!(request.id = ?id, http.path = uri.path(), "answered {} with {}", uri.path(), response.status());
     }
     response
 }

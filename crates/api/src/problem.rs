@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use engine::EngineError;
 use engine::views::NoForecast;
@@ -19,6 +19,9 @@ use utoipa::ToSchema;
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The header that repeats a problem's `request_id`.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 macro_rules! kinds {
     ($($(#[$doc:meta])+ $name:ident = $status:literal $slug:literal $title:literal;)+) => {
@@ -329,6 +332,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.0.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(id) = self.0.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(REQUEST_ID, id);
         }
         response
     }

@@ -98,3 +98,17 @@ async fn models_say_what_is_served() {
     }
     assert_eq!(app.get("/api/models/0123456789abcdef").await.status, 404);
 }
+
+#[tokio::test]
+async fn promise_2_the_past_is_shown_as_it_was_known() {
+    let app = TestApp::seeded().await;
+    let path = "/api/assets/BTC/bars?as_of=2024-02-10T12:00:00Z&limit=3";
+    let then = app.json(path).await;
+    assert_eq!(then["bars"][2]["close_time"], "2024-02-10T00:00:00Z");
+    assert!(then["bars"].as_array().unwrap().iter().all(|bar| bar["known_at"].as_str() <= then["as_of"].as_str()));
+    app.next_day().await;
+    assert_eq!(app.json(path).await, then);
+    // What is not yet known cannot be asked for.
+    let ahead = app.json("/api/assets/BTC/bars?as_of=2030-01-01&limit=1").await;
+    assert_eq!(ahead["as_of"], "2024-03-02T00:00:00Z");
+}
