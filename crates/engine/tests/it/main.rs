@@ -5,5 +5,6 @@
 mod home;
 
 mod ingest;
+mod late;
 mod promises;
 mod replay;

@@ -1,0 +1,124 @@
+//! What comes late, changes, or comes from elsewhere.
+
+use engine::ledger::{Verdict, verify_stored};
+use engine::{Engine, Settings};
+use jiff::{SignedDuration, Timestamp};
+use market::{Adjustment, Bar, Timeframe};
+use storage::{ScoreQuery, SeriesKey, Store};
+
+use crate::home::{Home, at, coin, key, next_bar, seconds, settings, symbol, walk};
+
+const END: &str = "2024-03-01T00:00:00Z";
+
+fn history(seed: u64) -> Vec<Bar> {
+    walk(market::Calendar::Continuous, Timeframe::H1, 400, at(END), seed)
+}
+
+async fn assert_sound(engine: &Engine) {
+    match verify_stored(&**engine.store(), engine.chain(), None).await.unwrap() {
+        Verdict::Sound(_) => {}
+        Verdict::Broken(broken) => panic!("{broken}"),
+    }
+}
+
+#[tokio::test]
+async fn promise_2_a_bar_that_came_after_its_step_makes_no_forecast_for_that_step() {
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::H1, 400, at(END)).await;
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let bar = next_bar(&history(1), Timeframe::H1, 1.01);
+    clock.set(bar.close_time + seconds(151));
+    engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 1, "patience is over: AAA is issued without BBB");
+    // Within the grace, but after the step.
+    clock.set(bar.close_time + seconds(200));
+    let late = next_bar(&history(2), Timeframe::H1, 1.01);
+    engine.receive_bars(&key("BBB", Timeframe::H1), &[late]).await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 0);
+    clock.set(bar.close_time + seconds(301));
+    assert_eq!(engine.run_once().await.unwrap().missed, 1);
+    let issued = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
+    assert!(engine.rederive(&issued.hash.short()).await.unwrap().is_identical());
+    assert_sound(&engine).await;
+}
+
+#[tokio::test]
+async fn promise_3_a_chain_begins_with_its_schedule_even_when_nothing_is_scheduled() {
+    let home = Home::with_coins(&["AAA", "BBB", "CCC"], Timeframe::D1, 1500, at(END)).await;
+    let settings = Settings { symbols: vec![symbol("ZZZ")], ..settings() };
+    let (engine, _) = home.engine_with(at(END), settings).await;
+    engine.train(market::AssetClass::Crypto, Timeframe::D1).await.unwrap();
+    assert_sound(&engine).await;
+}
+
+#[tokio::test]
+async fn promise_8_a_home_that_was_away_voids_nothing_it_may_still_be_brought() {
+    let home = Home::with_coins(&["AAA"], Timeframe::H1, 400, at("2024-02-29T23:00:00Z")).await;
+    let (engine, clock) = home.engine(at("2024-02-29T23:00:00Z")).await;
+    engine.run_once().await.unwrap();
+    let mut bars = walk(market::Calendar::Continuous, Timeframe::H1, 400, at("2024-02-29T23:00:00Z"), 1);
+    let advance = |bars: &mut Vec<Bar>| {
+        let bar = next_bar(bars, Timeframe::H1, 1.001);
+        bars.push(bar);
+        bar
+    };
+    let bar = advance(&mut bars);
+    clock.set(bar.close_time);
+    engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 2);
+    // Five days later, before anything is fetched.
+    let back = bar.close_time + SignedDuration::from_hours(5 * 24);
+    let (engine, _) = home.engine(back).await;
+    let step = engine.run_once().await.unwrap();
+    assert_eq!((step.resolved, step.voided), (0, 0));
+    let missing: Vec<Bar> = (0..5 * 24).map(|_| advance(&mut bars)).collect();
+    home.store.put_bars(&key("AAA", Timeframe::H1), &missing).await.unwrap();
+    engine.reload().await.unwrap();
+    let step = engine.run_once().await.unwrap();
+    assert_eq!((step.resolved, step.voided), (13 + 6, 0), "all horizons of the 1h and the 4h forecast");
+    assert_sound(&engine).await;
+}
+
+#[tokio::test]
+async fn an_adjusted_series_that_was_rebased_is_judged_in_its_new_terms() {
+    let home = Home::new().await;
+    home.store.put_assets(&[coin("AAA")]).await.unwrap();
+    let total_return = SeriesKey { adjustment: Adjustment::TotalReturn, ..key("AAA", Timeframe::H1) };
+    let before: Timestamp = at("2024-02-29T23:00:00Z");
+    let mut bars = history(1);
+    home.store.put_bars(&total_return, &bars).await.unwrap();
+    let (engine, clock) = home.engine(before).await;
+    engine.run_once().await.unwrap();
+    clock.set(at(END));
+    engine.reload().await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 2);
+    // The vendor re-bases: every price is a tenth, and the next bar comes in the new terms.
+    let bar = next_bar(&bars, Timeframe::H1, 1.01);
+    bars.push(bar);
+    for bar in &mut bars {
+        *bar = Bar { known_at: bar.known_at.max(at("2024-03-01T01:00:00Z")), ..bar.scaled(0.1) };
+    }
+    home.store.put_bars(&total_return, &bars).await.unwrap();
+    clock.set(bar.close_time);
+    engine.reload().await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().resolved, 1);
+    let scores = home.store.scores(engine.chain(), &ScoreQuery::default()).await.unwrap();
+    assert!((scores[0].score.change - f64::ln(1.01)).abs() < 1e-9, "{}", scores[0].score.change);
+}
+
+#[tokio::test]
+async fn a_second_source_and_a_bad_bar_disturb_nothing() {
+    let home = Home::with_coins(&["AAA"], Timeframe::H1, 400, at(END)).await;
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let bar = next_bar(&history(1), Timeframe::H1, 1.01);
+    clock.set(bar.close_time);
+    let bad = Bar { high: bar.low / 2.0, ..bar };
+    assert!(engine.receive_bars(&key("AAA", Timeframe::H1), &[bad]).await.is_err());
+    engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
+    let second = SeriesKey { source: "second".to_owned(), ..key("AAA", Timeframe::H1) };
+    engine.receive_bars(&second, &[bar.scaled(2.0)]).await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 1);
+    let issued = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
+    assert_eq!((issued.forecast.reference_price, issued.forecast.data_source.as_str()), (bar.close, "test"));
+}
