@@ -142,7 +142,7 @@ async fn forecasting_engine(path: PathBuf) -> Outcome<Arc<Engine>> {
     let engine = Engine::open(store, Arc::new(LocalEvents::default()), seam, Settings::new(chain)).await?;
     engine.run_once().await?;
     clock.set(last);
-    engine.load().await?;
+    engine.reload().await?;
     if engine.run_once().await?.issued == 0 {
         return Err("no forecast was issued".into());
     }

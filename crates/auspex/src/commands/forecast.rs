@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use engine::EngineError;
 use engine::body::{Body, ForecastBody};
 use market::forecast::ModelKind;
-use market::{ChainId, Direction, Forecast, HorizonForecast, LEVELS, Origin, Timeframe, Unit};
+use market::{AssetClass, ChainId, Direction, Forecast, HorizonForecast, LEVELS, Origin, Timeframe, Unit};
 use serde_json::json;
 
 use crate::cli::{Context, usage};
@@ -52,6 +52,9 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     if !known.is_empty() && !known.contains(&timeframe) {
         let known: Vec<&str> = known.iter().map(|timeframe| timeframe.as_str()).collect();
         return usage(format!("{} is forecast on {}, not on {timeframe}", asset.symbol, known.join(", ")));
+    }
+    if known.is_empty() && asset.class() == AssetClass::Macro {
+        bail!("no values of {} are stored; see `auspex import observations --help`", asset.symbol);
     }
     let body = match engine.recompute(&asset.symbol, timeframe).await {
         Err(error @ EngineError::NoBars { .. }) => {

@@ -84,14 +84,15 @@ fn to_text(chain: &str, board: &[ScoreboardRow]) -> String {
     let mut table = Table::new(2, &headers);
     for row in board {
         let summary = &row.summary;
-        let scale = if row.asset_class == AssetClass::Macro { 1.0 } else { 1e4 };
+        // Macro series have units of their own: their losses have no common mean.
+        let crps = summary.crps.filter(|_| row.asset_class != AssetClass::Macro);
         table.row(vec![
             row.asset_class.to_string(),
             row.timeframe.to_string(),
             row.horizon.to_string(),
             row.n_assets.to_string(),
             count(summary.n as u64),
-            number(summary.crps.map(|crps| scale * crps), 2),
+            number(crps.map(|crps| 1e4 * crps), 2),
             number(summary.skill.map(|skill| 100.0 * skill), 2),
             summary.skill_interval.map_or_else(
                 || "–".to_owned(),

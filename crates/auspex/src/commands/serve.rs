@@ -51,7 +51,7 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     }
     let opened = context.open().await?;
     let engine = Arc::new(context.engine(&opened, ChainId::live(), system_clock(), |_| ()).await?);
-    info!("listening on {}, home {}", url(address), context.home.path().display());
+    info!("serving {} at {}", context.home.path().display(), url(address));
     if let Some(next) = engine.status().first_run {
         info!("this home is empty: {next}");
     }

@@ -9,6 +9,7 @@ use forecast::score::{
 use forecast::{BacktestRun, BacktestSeries, ModelName};
 use jiff::Timestamp;
 use market::N_LEVELS;
+use rayon::prelude::*;
 
 /// How one model fared at one horizon.
 #[derive(Debug)]
@@ -31,12 +32,13 @@ type References = BTreeMap<(u32, u32), Option<[f64; N_LEVELS]>>;
 pub(super) fn score(assembled: &Assembled, run: &BacktestRun) -> anyhow::Result<Vec<Line>> {
     let log_prices = log_prices(assembled, run);
     let mut references: BTreeMap<u32, References> = BTreeMap::new();
-    let mut lines = Vec::new();
-    for series in run.series.iter().filter(|series| !series.rows.is_empty()) {
-        let known = references.entry(series.horizon_bars).or_default();
-        refer(known, &log_prices, series);
-        lines.push(score_series(assembled, series, known, &log_prices)?);
+    let series: Vec<&BacktestSeries> = run.series.iter().filter(|series| !series.rows.is_empty()).collect();
+    for series in &series {
+        refer(references.entry(series.horizon_bars).or_default(), &log_prices, series);
     }
+    let score =
+        |series: &&BacktestSeries| score_series(assembled, series, &references[&series.horizon_bars], &log_prices);
+    let mut lines = series.par_iter().map(score).collect::<anyhow::Result<Vec<Line>>>()?;
     adjust(&mut lines);
     Ok(lines)
 }
