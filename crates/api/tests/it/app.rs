@@ -20,7 +20,10 @@ use crate::counting::CountingStore;
 pub(crate) const START: &str = "2024-03-01T00:00:00Z";
 
 /// So many days are issued and scored before the seeded app is served.
-pub(crate) const DAYS: i64 = 40;
+pub(crate) const DAYS: i64 = 33;
+
+/// So many daily forecasts of each coin are scored then: the first day only writes the schedule.
+pub(crate) const CASES: usize = DAYS as usize - 1;
 
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -69,7 +72,7 @@ impl TestApp {
         Self::start(ApiSettings::default(), async |_, _| ()).await
     }
 
-    /// A home with coins that have forty days of scored daily forecasts, a stock that has bars and no forecast, and a
+    /// A home with coins that have a month of scored daily forecasts, a stock that has bars and no forecast, and a
     /// macro series.
     pub(crate) async fn seeded() -> Self {
         Self::seeded_with(ApiSettings::default()).await

@@ -45,8 +45,8 @@ async fn bars_are_paged_back_in_time() {
         // A bar that arrives meanwhile does not shift the pages.
         app.next_day().await;
     }
-    assert_eq!(sizes, [150, 150, 140]);
-    assert_eq!(times.len(), 440);
+    assert_eq!(sizes, [150, 150, 133]);
+    assert_eq!(times.len(), 433);
     assert!(times.is_sorted());
     assert_eq!(times.last().map(String::as_str), Some("2024-02-29T00:00:00Z"));
 }

@@ -3,7 +3,7 @@ use jiff::SignedDuration;
 use market::Clock as _;
 use serde_json::{Value, json};
 
-use crate::app::{TestApp, symbol};
+use crate::app::{CASES, TestApp, symbol};
 use crate::socket::Socket;
 
 impl TestApp {
@@ -71,12 +71,12 @@ async fn a_trends_socket_tells_the_record_and_each_score() {
     let first = socket.expect("trends_update").await;
     check_common(&first, &json!("BTC"));
     let cases = |message: &Value| message["chart"]["actual"].as_array().unwrap().len();
-    assert_eq!((cases(&first), first["history"].as_array().unwrap().len()), (39, 39));
+    assert_eq!((cases(&first), first["history"].as_array().unwrap().len()), (CASES, CASES));
     let rest = app.json("/api/asset/BTC/trends").await;
     assert_eq!((&first["accuracy"], &first["n"]), (&rest["overall_accuracy"], &rest["n"]));
     app.next_day().await;
     let scored = socket.expect("trends_update").await;
-    assert_eq!((cases(&scored), seq(&scored)), (40, seq(&first) + 1));
+    assert_eq!((cases(&scored), seq(&scored)), (CASES + 1, seq(&first) + 1));
 }
 
 #[tokio::test]

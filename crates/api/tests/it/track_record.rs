@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::app::{TestApp, rounded};
+use crate::app::{CASES, TestApp, rounded};
 
 #[tokio::test]
 async fn trends_show_the_record_beside_the_baseline() {
@@ -9,12 +9,12 @@ async fn trends_show_the_record_beside_the_baseline() {
     let mut body = app.json("/api/asset/BTC/trends").await;
     // The newest cases say enough.
     let history = body["accuracy_history"].as_array_mut().unwrap();
-    assert_eq!(history.len(), 39);
+    assert_eq!(history.len(), CASES);
     history.truncate(2);
     body["chart"].as_object_mut().unwrap().values_mut().for_each(|column| {
         let column = column.as_array_mut().unwrap();
-        assert_eq!(column.len(), 39);
-        column.drain(..37);
+        assert_eq!(column.len(), CASES);
+        column.drain(..CASES - 2);
     });
     insta::assert_json_snapshot!("trends", rounded(body));
 }
@@ -68,7 +68,7 @@ async fn the_scoreboard_pools_by_class_timeframe_and_horizon() {
     let lines = board["lines"].as_array().unwrap();
     let horizons: Vec<_> = lines.iter().map(|line| line["horizon"].as_u64().unwrap()).collect();
     assert_eq!(horizons, [1, 2, 3, 4, 5, 6, 7, 21]);
-    assert_eq!(lines[0]["n"], 2 * 39);
+    assert_eq!(lines[0]["n"], 2 * CASES);
     assert_eq!(lines[0]["n_assets"], 2);
     assert_eq!(app.json("/api/scoreboard?class=stocks").await["lines"].as_array().unwrap().len(), 0);
 }
@@ -82,7 +82,7 @@ async fn exports_keep_the_columns_of_the_earlier_service() {
         // Without a window the names of windows in `timeframe` mean the window.
         ("/api/asset/BTC/export?timeframe=1W", "Date,Forecast,Actual,Result,symbol,", 8),
         ("/api/asset/BTC/export?timeframe=1D&window=1W", "Date,Forecast,Actual,Result,symbol,", 8),
-        ("/api/asset/BTC/export?timeframe=1W&window=1Y", "Date,Forecast,Actual,Result,symbol,", 6),
+        ("/api/asset/BTC/export?timeframe=1W&window=1Y", "Date,Forecast,Actual,Result,symbol,", 5),
     ];
     for (path, header, n_lines) in cases {
         let answer = app.get(path).await;
