@@ -4,6 +4,8 @@
 //! that thread (`/proc/thread-self/schedstat`) is the figure. Repetitions alternate, so that a machine that slows down
 //! slows both.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench tells its figures")]
+
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

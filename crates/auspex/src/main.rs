@@ -48,7 +48,7 @@ fn load_dotenv() -> anyhow::Result<()> {
 }
 
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Usage>())
+    error.chain().any(<dyn std::error::Error + 'static>::is::<Usage>)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

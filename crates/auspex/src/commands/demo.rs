@@ -117,7 +117,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
             // Training ends with the token alone; what ends this is the feed.
             let training = async {
                 upkeep::run(engine, token).await;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 fed = feeding => fed,

@@ -47,7 +47,7 @@ pub(crate) fn hours(symbol: &str, seed: u64, from: &str, n: usize) -> String {
     let mut text = HEADER.to_owned();
     let from: Timestamp = from.parse().unwrap();
     for index in 0..n {
-        let open = from + jiff::SignedDuration::from_hours(index as i64);
+        let open = from + jiff::SignedDuration::from_hours(i64::try_from(index).expect("few hours"));
         walk.line(symbol, &open.to_string(), &mut text);
     }
     text
