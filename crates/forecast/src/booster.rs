@@ -5,24 +5,28 @@
 
 use hessboost::config::GrowPolicy;
 use hessboost::data::ViewCuts;
-use hessboost::objective::Quantiles;
+use hessboost::error::{HessboostError, Result as BoosterResult};
+use hessboost::objective::{CustomLoss, GradPair, Quantiles};
 use hessboost::prelude::{
     BoostedModel, DMatrix, Iterations, ModelFormat, Objective, RegLoss, TrainingParams, TreeMethod,
 };
-use market::LEVELS;
+use market::{LEVELS, N_LEVELS};
 
 use crate::error::ForecastError;
+use crate::score::CRPS_WEIGHTS;
 
 /// The version of the engine, as pinned in the manifest.
 pub(crate) const ENGINE: &str = "hessboost 0.4.6";
 
 /// What a booster learns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Loss {
     /// Squared error of a log variance.
     Squares,
     /// Pinball loss at all thirteen levels.
     Levels,
+    /// CRPS of fixed quantiles, stretched by the exponential of what is learned, against standardised outcomes.
+    Stretch([f64; N_LEVELS]),
 }
 
 /// Settings of one booster.
@@ -63,6 +67,7 @@ impl Booster {
             let objective = match settings.loss {
                 Loss::Squares => Objective::SquaredError(RegLoss::default()),
                 Loss::Levels => Objective::Quantile(Quantiles::new(LEVELS)?),
+                Loss::Stretch(quantiles) => Objective::custom(stretch_loss(quantiles)),
             };
             let params = TrainingParams::builder()
                 .objective(objective)
@@ -80,7 +85,8 @@ impl Booster {
                 .nthread(1)
                 .build()?;
             let view = table.matrix.select_rows_with_cuts(rows, ViewCuts::Source)?;
-            hessboost::training::train(&params, &view, settings.rounds)
+            let model = hessboost::training::train(&params, &view, settings.rounds)?;
+            if matches!(settings.loss, Loss::Stretch(_)) { as_squares(&model) } else { Ok(model) }
         };
         let model = fit().map_err(|cause| ForecastError::Booster { doing: "train", cause })?;
         Ok(Self { model })
@@ -113,6 +119,35 @@ impl Booster {
         let model = BoostedModel::decode(bytes, ModelFormat::XgboostUbjson);
         model.map(|model| Self { model }).map_err(|cause| ForecastError::Booster { doing: "read its model", cause })
     }
+}
+
+/// Gradient of the CRPS of quantiles `z_k e^f` in `f`: `2 Σ w_k (1[y < z_k e^f] - τ_k) z_k e^f`, with a constant curvature.
+fn stretch_loss(quantiles: [f64; N_LEVELS]) -> CustomLoss {
+    CustomLoss::new("auspex:stretch", 1, move |margins, labels, _weights, out| {
+        for ((margin, label), pair) in margins.iter().zip(labels).zip(out) {
+            let stretch = f64::from(*margin).exp();
+            let mut gradient = 0.0;
+            for ((z, level), weight) in quantiles.iter().zip(LEVELS).zip(CRPS_WEIGHTS) {
+                let quantile = z * stretch;
+                let below = if f64::from(*label) < quantile { 1.0 } else { 0.0 };
+                gradient += 2.0 * weight * (below - level) * quantile;
+            }
+            *pair = GradPair::new(gradient as f32, 0.25);
+        }
+    })
+}
+
+/// The same trees under an objective that other programs know; the margin is the prediction in both.
+fn as_squares(model: &BoostedModel) -> BoosterResult<BoostedModel> {
+    let text = model.encode(ModelFormat::Json)?;
+    let unexpected = |_| HessboostError::model_format("the trees of a custom loss are not JSON");
+    let mut document: serde_json::Value = serde_json::from_slice(&text).map_err(unexpected)?;
+    document["objective"] = "reg:squarederror".into();
+    // Left out, the parameters are the defaults of the objective named.
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("objective_params");
+    }
+    BoostedModel::decode(document.to_string(), ModelFormat::Json)
 }
 
 #[cfg(test)]

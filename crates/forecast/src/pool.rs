@@ -54,6 +54,8 @@ pub(crate) struct LogVariances {
     pub(crate) har: f64,
     pub(crate) ridge: f64,
     pub(crate) boosted: f64,
+    /// By the boosters that stretch HAR's quantiles.
+    pub(crate) stretched: f64,
 }
 
 impl LogVariances {
@@ -65,8 +67,9 @@ impl LogVariances {
             Scale::Boosted => self.boosted,
             Scale::Ensemble => {
                 let part = |weight: f64, value: f64| if weight > 0.0 { weight * value } else { 0.0 };
-                let [har, ridge, boosted] = recipe.scale;
-                part(har, self.har) + part(ridge, self.ridge) + part(boosted, self.boosted)
+                let [har, ridge, boosted, stretched] = recipe.scale;
+                (part(har, self.har) + part(ridge, self.ridge))
+                    + (part(boosted, self.boosted) + part(stretched, self.stretched))
             }
         }
     }
@@ -79,6 +82,8 @@ pub(crate) struct AnchorBoosters {
     pub(crate) har: Vec<f64>,
     /// Corrections of the log variance, one for each fold left out; their mean is the model.
     pub(crate) scale: Vec<Booster>,
+    /// Stretches of HAR's quantiles in logs, one for each fold left out; empty where the ensemble takes none.
+    pub(crate) stretch: Vec<Booster>,
     /// Quantiles of the scaled return; where a model that was wanted reads them.
     pub(crate) levels: Option<Booster>,
     /// They have seen outcomes up to here, µs.

@@ -105,8 +105,8 @@ impl Shape {
 /// How the served ensemble is put together at one anchor of one pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Recipe {
-    /// Weights of the HAR, ridge and boosted log scales; they sum to one.
-    pub(crate) scale: [f64; 3],
+    /// Weights of the HAR, ridge, boosted and stretched log scales; they sum to one.
+    pub(crate) scale: [f64; 4],
     /// Share of the boosted quantiles.
     pub(crate) quantile_share: f64,
 }
@@ -114,21 +114,22 @@ pub(crate) struct Recipe {
 impl Recipe {
     /// The recipe of a kind of asset at the `anchor`-th anchor.
     pub(crate) fn of(kind: AssetKind, shape: &Shape, anchor: usize) -> Self {
-        let mean = |har: f64, ridge: f64, boosted: f64| {
-            let sum = har + ridge + boosted;
-            [har / sum, ridge / sum, boosted / sum]
-        };
+        let mean = |weights: [f64; 4]| weights.map(|w| w / weights.iter().sum::<f64>());
         if anchor >= shape.boosted_anchors {
-            return Self { scale: mean(1.0, 1.0, 0.0), quantile_share: 0.0 };
+            return Self { scale: mean([1.0, 1.0, 0.0, 0.0]), quantile_share: 0.0 };
         }
         let coin = kind == AssetKind::Coin;
         let scale = match (shape.is_hourly(), anchor) {
-            (false, 2) if kind != AssetKind::Equity => mean(1.0, 1.0, 1.0),
-            _ => mean(0.0, 1.0, 1.0),
+            (false, 2) if kind != AssetKind::Equity => mean([1.0, 1.0, 1.0, 0.0]),
+            (false, 2) => mean([0.0, 1.0, 1.0, 0.0]),
+            (false, _) if coin => mean([0.0, 1.0, 1.0, 0.0]),
+            _ => mean([0.0, 1.0, 1.0, 1.0]),
         };
         let quantile_share = match (shape.is_hourly(), anchor) {
-            (true, 0) => 0.4,
-            (true, _) => 0.3,
+            // The next hour has a direction, a little of it, and only these boosters see it; a day ahead it is gone.
+            (true, 0) => 0.6,
+            (true, 1) => 0.45,
+            (true, _) => 0.35,
             (false, 0) => 0.3,
             (false, 1) if coin => 0.2,
             _ => 0.0,

@@ -47,11 +47,39 @@ fn small_table() -> (Vec<Vec<f32>>, Table) {
 
 const SETTINGS: Settings = Settings { loss: Loss::Squares, rounds: 12, rate: 0.2, leaves: 8, leaf_rows: 20.0, seed: 3 };
 
+/// Quantiles of the standard normal distribution at the thirteen levels.
+const NORMAL: [f64; 13] = [
+    -1.959_964, -1.644_854, -1.281_552, -0.841_621, -0.524_401, -0.253_347, 0.0, 0.253_347, 0.524_401, 0.841_621,
+    1.281_552, 1.644_854, 1.959_964,
+];
+
+#[test]
+fn the_stretch_learned_is_the_one_of_least_crps() {
+    // Outcomes that are normal quantiles themselves, twice as wide where the feature is one.
+    let n = 4000;
+    let wide = |row: usize| (row % 2) as f32;
+    let labels: Vec<f32> = (0..n).map(|row| NORMAL[(row / 2 * 7) % 13] as f32 * (1.0 + wide(row))).collect();
+    let table = Table::new((0..n).map(wide).collect(), 1, &labels).unwrap();
+    let all: Vec<usize> = (0..n).collect();
+    let settings = Settings { loss: Loss::Stretch(NORMAL), rounds: 200, leaf_rows: 10.0, ..SETTINGS };
+    let booster = Booster::fit(&table, &all, &settings).unwrap();
+    let mut stretch = [0.0, 0.0];
+    booster.predict(&[0.0], &mut stretch[..1]).unwrap();
+    booster.predict(&[1.0], &mut stretch[1..]).unwrap();
+    for (kind, found) in stretch.into_iter().enumerate() {
+        let outcomes: Vec<f64> = labels.iter().skip(kind).step_by(2).map(|y| f64::from(*y)).collect();
+        let loss = |f: f64| outcomes.iter().map(|y| crate::score::crps(&NORMAL.map(|z| z * f.exp()), *y)).sum::<f64>();
+        let best = (-50..150).map(|f| f64::from(f) / 100.0).min_by(|a, b| loss(*a).total_cmp(&loss(*b))).unwrap();
+        assert!((f64::from(found) - best).abs() < 0.03, "{found} is not {best}");
+    }
+    assert!((stretch[1] - stretch[0] - 2f32.ln()).abs() < 0.03, "{stretch:?}");
+}
+
 #[test]
 fn a_written_model_reads_back_to_the_bit() {
     let (rows, table) = small_table();
     let some: Vec<usize> = (0..rows.len()).filter(|r| r % 3 != 0).collect();
-    for loss in [Loss::Squares, Loss::Levels] {
+    for (name, loss) in [("squares", Loss::Squares), ("levels", Loss::Levels), ("stretch", Loss::Stretch(NORMAL))] {
         let booster = Booster::fit(&table, &some, &Settings { loss, ..SETTINGS }).unwrap();
         let bytes = booster.encode().unwrap();
         let read = Booster::decode(&bytes).unwrap();
@@ -67,8 +95,8 @@ fn a_written_model_reads_back_to_the_bit() {
                 "rows": rows[..50].iter().map(|r| r.iter().map(|v| (!v.is_nan()).then_some(*v)).collect()).collect::<Vec<Vec<_>>>(),
                 "bits": rows[..50].iter().map(|r| bits(&booster, r)).collect::<Vec<_>>(),
             });
-            std::fs::write(format!("{folder}/{loss:?}.ubj"), &bytes).unwrap();
-            std::fs::write(format!("{folder}/{loss:?}.json"), told.to_string()).unwrap();
+            std::fs::write(format!("{folder}/{name}.ubj"), &bytes).unwrap();
+            std::fs::write(format!("{folder}/{name}.json"), told.to_string()).unwrap();
         }
     }
 }

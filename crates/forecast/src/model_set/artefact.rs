@@ -87,7 +87,7 @@ struct AnchorPart {
     standard: StandardPart,
     har: Vec<f64>,
     ridge: Vec<f64>,
-    scale_weights: [f64; 3],
+    scale_weights: [f64; 4],
     quantile_share: f64,
     residuals: [Option<ResidualPart>; 5],
     boosters: Option<BoosterPart>,
@@ -104,6 +104,7 @@ struct BoosterPart {
     har: Vec<f64>,
     through: String,
     scale: Vec<BytesPart>,
+    stretch: Vec<BytesPart>,
     quantiles: Option<BytesPart>,
 }
 
@@ -247,10 +248,14 @@ fn anchor_part(kind: AssetKind, anchor: &AnchorModel, bytes: &mut Vec<u8>) -> Re
             let scale = boosters.scale.iter().enumerate();
             let scale: Result<Vec<BytesPart>, ForecastError> =
                 scale.map(|(fold, b)| append(format!("{kind}/{horizon}/scale/{fold}"), b)).collect();
+            let stretch = boosters.stretch.iter().enumerate();
+            let stretch: Result<Vec<BytesPart>, ForecastError> =
+                stretch.map(|(fold, b)| append(format!("{kind}/{horizon}/stretch/{fold}"), b)).collect();
             Some(BoosterPart {
                 har: boosters.har.clone(),
                 through: crate::panel::instant(boosters.through_us).to_string(),
                 scale: scale?,
+                stretch: stretch?,
                 quantiles: boosters
                     .levels
                     .as_ref()
@@ -338,12 +343,17 @@ fn read_boosters(
 ) -> Result<AnchorBoosters, ForecastError> {
     check_length("HAR coefficients of the boosters", part.har.len(), 1 + features.n_har)?;
     check_length("folds", part.scale.len(), FOLDS)?;
+    if !part.stretch.is_empty() {
+        check_length("folds", part.stretch.len(), FOLDS)?;
+    }
+    let stretch = part.stretch.par_iter().map(|p| read_booster(p, bytes, features.scale_width(), 1));
     let scale = part.scale.par_iter().map(|p| read_booster(p, bytes, features.scale_width(), 1));
     let levels = part.quantiles.as_ref();
     let levels = levels.map(|p| read_booster(p, bytes, features.levels_width(shape), N_LEVELS));
     Ok(AnchorBoosters {
         har: part.har,
         scale: scale.collect::<Result<_, _>>()?,
+        stretch: stretch.collect::<Result<_, _>>()?,
         levels: levels.transpose()?,
         through_us: parse::<Timestamp>(&part.through)?.as_microsecond(),
     })

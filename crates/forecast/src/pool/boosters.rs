@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use market::N_LEVELS;
 use rayon::prelude::*;
 
 use super::trainer::{Coefficients, Trainer};
@@ -11,6 +12,7 @@ use super::{AnchorBoosters, FOLDS, levels_scale, write_levels_input, write_scale
 use crate::booster::{Booster, Loss, Settings, Table};
 use crate::error::ForecastError;
 use crate::linear::dot;
+use crate::residual::empirical;
 use crate::sampling::sample;
 use crate::shape::Recipe;
 
@@ -21,8 +23,8 @@ const MIN_ROWS: usize = 1000;
 pub(super) struct BoosterGeneration {
     /// By anchor.
     pub(super) boosters: Vec<Arc<AnchorBoosters>>,
-    /// Boosted log variance per bar by anchor, member and held row; NaN where not asked for yet.
-    pub(super) ln_variance: Vec<Vec<Vec<f64>>>,
+    /// Boosted and stretched log variance per bar by anchor, member and held row; NaN where not asked for yet.
+    pub(super) ln_variance: Vec<Vec<Vec<(f64, f64)>>>,
 }
 
 /// A row a booster may train on.
@@ -38,7 +40,10 @@ struct Prepared {
     rows: Vec<Candidate>,
     /// HAR log variance over the EWMA's.
     har_over_ewma: Vec<f64>,
+    /// Features of the scale boosters, labelled by what HAR's log variance misses.
     scale: Table,
+    /// The same, labelled by outcomes in units of HAR's scale; and their quantiles.
+    stretch: Option<(Table, [f64; N_LEVELS])>,
     n_rows: usize,
 }
 
@@ -60,13 +65,13 @@ impl BoosterGeneration {
         let prepared: Result<Vec<Prepared>, ForecastError> =
             anchors.par_iter().map(|a| Prepared::new(trainer, *a, &coefficients[*a], through_us)).collect();
         let prepared = prepared?;
-        let tasks: Vec<(usize, usize)> = anchors.iter().flat_map(|a| (0..FOLDS).map(move |f| (*a, f))).collect();
-        let scale = each(tasks.len(), |task| {
-            let (anchor, fold) = tasks[task];
-            prepared[anchor].fit_scale(trainer, anchor, fold)
-        })?;
-        let mut scale = scale.into_iter();
-        let scale: Vec<Vec<Booster>> = anchors.iter().map(|_| scale.by_ref().take(FOLDS).collect()).collect();
+        let scale = by_fold(&anchors, |anchor, fold| prepared[anchor].fit_scale(trainer, anchor, fold))?;
+        let stretched: Vec<usize> = anchors.iter().copied().filter(|a| prepared[*a].stretch.is_some()).collect();
+        let fitted = by_fold(&stretched, |anchor, fold| prepared[anchor].fit_stretch(trainer, anchor, fold))?;
+        let mut stretch: Vec<Vec<Booster>> = vec![Vec::new(); n_anchors];
+        for (anchor, boosters) in stretched.into_iter().zip(fitted) {
+            stretch[anchor] = boosters;
+        }
         let kind = trainer.panel.pools[trainer.pool].kind;
         let wanted = |anchor: &usize| {
             trainer.settings.quantiles || Recipe::of(kind, trainer.shape, *anchor).quantile_share > 0.0
@@ -80,8 +85,9 @@ impl BoosterGeneration {
         for (anchor, booster) in with_levels.into_iter().zip(fitted) {
             levels[anchor] = Some(booster);
         }
-        let boosters = scale.into_iter().zip(levels).enumerate().map(|(anchor, (scale, levels))| {
-            Arc::new(AnchorBoosters { har: coefficients[anchor].har.clone(), scale, levels, through_us })
+        let parts = scale.into_iter().zip(stretch).zip(levels).enumerate();
+        let boosters = parts.map(|(anchor, ((scale, stretch), levels))| {
+            Arc::new(AnchorBoosters { har: coefficients[anchor].har.clone(), scale, stretch, levels, through_us })
         });
         Ok(Self::adopt(boosters.collect(), trainer.members.len()))
     }
@@ -89,7 +95,7 @@ impl BoosterGeneration {
     /// Computes what the residuals at `through_us` read and was not computed yet.
     pub(super) fn extend(&mut self, trainer: &Trainer<'_>, through_us: i64) -> Result<(), ForecastError> {
         for (anchor, (boosters, by_member)) in self.boosters.iter().zip(&mut self.ln_variance).enumerate() {
-            let work: Vec<(usize, &mut Vec<f64>)> = by_member.iter_mut().enumerate().collect();
+            let work: Vec<(usize, &mut Vec<(f64, f64)>)> = by_member.iter_mut().enumerate().collect();
             work.into_par_iter()
                 .try_for_each(|(member, cache)| extend_member(trainer, anchor, boosters, member, cache, through_us))?;
         }
@@ -102,7 +108,7 @@ fn extend_member(
     anchor: usize,
     boosters: &AnchorBoosters,
     member: usize,
-    cache: &mut Vec<f64>,
+    cache: &mut Vec<(f64, f64)>,
     through_us: i64,
 ) -> Result<(), ForecastError> {
     let matrix = &trainer.matrices[member];
@@ -112,12 +118,12 @@ fn extend_member(
     let end = series.close_us.partition_point(|c| *c <= through_us);
     let from = matrix.rows.partition_point(|row| row + 2 * trainer.shape.residual_window < end);
     if cache.len() < known {
-        cache.resize(known, f64::NAN);
+        cache.resize(known, (f64::NAN, f64::NAN));
     }
     let mut design = vec![0.0; 1 + trainer.features.n_all()];
     let mut input = Vec::new();
     for (at, cached) in cache.iter_mut().enumerate().take(known).skip(from) {
-        if !cached.is_nan() {
+        if !cached.0.is_nan() {
             continue;
         }
         let row = matrix.rows[at];
@@ -129,13 +135,29 @@ fn extend_member(
         // Rows the boosters may have seen are judged by the one that did not.
         let seen = series.close_us[row + horizon] <= boosters.through_us;
         let fold = seen.then(|| trainer.block(matrix, at) % FOLDS);
-        *cached = har + correction(&boosters.scale, fold, &input)?;
+        *cached = boosted(boosters, har, fold, &input)?;
     }
     Ok(())
 }
 
+/// The boosted and the stretched log variance, from HAR's; the latter NaN where there are no such boosters.
+pub(super) fn boosted(
+    boosters: &AnchorBoosters,
+    har: f64,
+    fold: Option<usize>,
+    input: &[f32],
+) -> Result<(f64, f64), ForecastError> {
+    let boosted = har + correction(&boosters.scale, fold, input)?;
+    let stretched = match boosters.stretch.as_slice() {
+        [] => f64::NAN,
+        // A stretch of the quantiles is one of the scale: twice of it is the variance's.
+        stretch => har + 2.0 * correction(stretch, fold, input)?,
+    };
+    Ok((boosted, stretched))
+}
+
 /// The boosted correction of a log variance: of one fold's booster, or the mean of all.
-pub(super) fn correction(boosters: &[Booster], fold: Option<usize>, input: &[f32]) -> Result<f64, ForecastError> {
+fn correction(boosters: &[Booster], fold: Option<usize>, input: &[f32]) -> Result<f64, ForecastError> {
     let mut out = [0.0];
     if let Some(fold) = fold {
         boosters[fold].predict(input, &mut out)?;
@@ -177,6 +199,7 @@ impl Prepared {
         let mut design = vec![0.0; 1 + trainer.features.n_all()];
         let mut input = Vec::new();
         let mut labels = Vec::with_capacity(rows.len());
+        let mut outcomes = Vec::with_capacity(rows.len());
         let mut har_over_ewma = Vec::with_capacity(rows.len());
         for candidate in &rows {
             let matrix = &trainer.matrices[candidate.member];
@@ -188,9 +211,34 @@ impl Prepared {
             write_scale_input(&trainer.features, matrix.row_block(candidate.at), ahead, over, &mut input);
             labels.push((trainer.target(matrix.asset, row, horizon) - har) as f32);
             har_over_ewma.push(over);
+            let price = &trainer.panel.series[matrix.asset].log_price;
+            outcomes.push((price[row + horizon] - price[row]) / (har.exp() * horizon as f64).sqrt());
         }
-        let scale = Table::new(input, trainer.features.scale_width(), &labels)?;
-        Ok(Self { n_rows: rows.len(), rows, har_over_ewma, scale })
+        let width = trainer.features.scale_width();
+        let kind = trainer.panel.pools[trainer.pool].kind;
+        let stretch = if Recipe::of(kind, trainer.shape, anchor).scale[3] > 0.0 {
+            let labels: Vec<f32> = outcomes.iter().map(|z| *z as f32).collect();
+            let quantiles = empirical(&mut outcomes).expect("there are rows");
+            Some((Table::new(input.clone(), width, &labels)?, quantiles))
+        } else {
+            None
+        };
+        let scale = Table::new(input, width, &labels)?;
+        Ok(Self { n_rows: rows.len(), rows, har_over_ewma, scale, stretch })
+    }
+
+    /// The rows outside of a fold; a history shorter than the folds is judged in sample.
+    fn outside(&self, fold: usize) -> Vec<usize> {
+        let kept: Vec<usize> = (0..self.n_rows).filter(|at| self.rows[*at].fold != fold).collect();
+        if kept.len() < MIN_ROWS { (0..self.n_rows).collect() } else { kept }
+    }
+
+    fn fit_stretch(&self, trainer: &Trainer<'_>, anchor: usize, fold: usize) -> Result<Booster, ForecastError> {
+        let (table, quantiles) = self.stretch.as_ref().expect("asked only where there is one");
+        let settings = self.settings(trainer, Loss::Stretch(*quantiles), 2000 + anchor * FOLDS + fold);
+        // The curvature is a quarter of what squared error has: leaves of the same rows weigh a quarter.
+        let settings = Settings { rounds: 120, leaf_rows: settings.leaf_rows / 4.0, ..settings };
+        Booster::fit(table, &self.outside(fold), &settings)
     }
 
     fn settings(&self, trainer: &Trainer<'_>, loss: Loss, stream: usize) -> Settings {
@@ -201,10 +249,7 @@ impl Prepared {
     }
 
     fn fit_scale(&self, trainer: &Trainer<'_>, anchor: usize, fold: usize) -> Result<Booster, ForecastError> {
-        let kept: Vec<usize> = (0..self.n_rows).filter(|at| self.rows[*at].fold != fold).collect();
-        // A history shorter than the folds is judged in sample.
-        let kept = if kept.len() < MIN_ROWS { (0..self.n_rows).collect() } else { kept };
-        Booster::fit(&self.scale, &kept, &self.settings(trainer, Loss::Squares, anchor * FOLDS + fold))
+        Booster::fit(&self.scale, &self.outside(fold), &self.settings(trainer, Loss::Squares, anchor * FOLDS + fold))
     }
 
     fn fit_levels(
@@ -228,7 +273,7 @@ impl Prepared {
             write_scale_input(&trainer.features, row_block, ahead, *over, &mut correction_input);
             let har = over + series.ewma_variance[row].ln();
             let boosted = har + correction(scale, Some(candidate.fold), &correction_input)?;
-            let variances = trainer.cross_fitted(matrix, candidate.at, coefficients, boosted, &design);
+            let variances = trainer.cross_fitted(matrix, candidate.at, coefficients, (boosted, f64::NAN), &design);
             let sd = (levels_scale(trainer.shape, &variances).exp() * horizon as f64).sqrt();
             labels.push(((series.log_price[row + horizon] - series.log_price[row]) / sd) as f32);
             write_levels_input(&trainer.features, trainer.shape, row_block, ahead, *over, &mut input);
@@ -237,6 +282,16 @@ impl Prepared {
         let all: Vec<usize> = (0..self.n_rows).collect();
         Booster::fit(&table, &all, &self.settings(trainer, Loss::Levels, 1000 + anchor))
     }
+}
+
+/// Fits one booster for each anchor and fold left out.
+fn by_fold(
+    anchors: &[usize],
+    fit: impl Fn(usize, usize) -> Result<Booster, ForecastError> + Sync,
+) -> Result<Vec<Vec<Booster>>, ForecastError> {
+    let fitted = each(anchors.len() * FOLDS, |task| fit(anchors[task / FOLDS], task % FOLDS))?;
+    let mut fitted = fitted.into_iter();
+    Ok(anchors.iter().map(|_| fitted.by_ref().take(FOLDS).collect()).collect())
 }
 
 /// Runs tasks on as many threads as rayon has, each task on one; results in the order of the tasks.

@@ -2,7 +2,7 @@
 
 use market::N_LEVELS;
 
-use super::boosters::correction;
+use super::boosters::boosted;
 use super::{
     AnchorModel, LogVariances, PoolModel, Scale, levels_scale, write_design, write_levels_input, write_scale_input,
 };
@@ -142,6 +142,7 @@ impl<'a> Predictor<'a> {
                 har: dot(&anchor.har, har_terms),
                 ridge: dot(&anchor.ridge, &self.design),
                 boosted: f64::NAN,
+                stretched: f64::NAN,
             },
             boosted: wants_boosters,
             levels: None,
@@ -151,7 +152,8 @@ impl<'a> Predictor<'a> {
             let over = har - self.view.ln_ewma;
             self.input.clear();
             write_scale_input(features, &self.row_block, &ahead, over, &mut self.input);
-            answer.variances.boosted = har + correction(&boosters.scale, None, &self.input)?;
+            let (boosted, stretched) = boosted(boosters, har, None, &self.input)?;
+            (answer.variances.boosted, answer.variances.stretched) = (boosted, stretched);
             if let Some(levels) = &boosters.levels {
                 self.input.clear();
                 write_levels_input(features, pool.shape, &self.row_block, &ahead, over, &mut self.input);

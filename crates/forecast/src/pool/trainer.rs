@@ -323,7 +323,7 @@ impl<'p> Trainer<'p> {
         matrix: &AssetMatrix,
         at: usize,
         coefficients: &Coefficients,
-        boosted: f64,
+        (boosted, stretched): (f64, f64),
         design: &[f64],
     ) -> LogVariances {
         let (har, ridge) = &coefficients.by_fold[self.block(matrix, at) % FOLDS];
@@ -332,6 +332,7 @@ impl<'p> Trainer<'p> {
             har: dot(har, &design[..=self.features.n_har]),
             ridge: dot(ridge, design),
             boosted,
+            stretched,
         }
     }
 
@@ -339,7 +340,7 @@ impl<'p> Trainer<'p> {
         &self,
         anchor: usize,
         coefficients: &Coefficients,
-        boosted: Option<&Vec<Vec<f64>>>,
+        boosted: Option<&Vec<Vec<(f64, f64)>>>,
         recipe: &Recipe,
         through_us: i64,
     ) -> [Option<Residuals>; 5] {
@@ -360,7 +361,7 @@ impl<'p> Trainer<'p> {
             for at in from..known {
                 let row = matrix.rows[at];
                 self.design(matrix, at, anchor, &mut design);
-                let boosted = boosted.map_or(f64::NAN, |b| b[member][at]);
+                let boosted = boosted.map_or((f64::NAN, f64::NAN), |b| b[member][at]);
                 let variances = self.cross_fitted(matrix, at, coefficients, boosted, &design);
                 let change = series.log_price[row + horizon] - series.log_price[row];
                 let recent = series.step[row] as usize + window >= steps;
