@@ -4,6 +4,7 @@
 //! `reason` beside them. Percentages: `confidence`, `change_24h`, `accuracy`, `overall_accuracy`, `error_pct`; all other
 //! shares and levels are fractions.
 
+pub mod chart;
 pub mod forecast;
 pub mod summary;
 

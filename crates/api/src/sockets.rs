@@ -2,12 +2,14 @@
 //!
 //! A [`stream`] is what all listeners to one thing (one asset on one timeframe, one class's summary) receive: numbered
 //! messages, serialised once, of which each client is given the newest it has not seen. The [`hub`] knows the streams and
-//! turns the engine's events into messages; a [`client`] is one connection; [`message`] holds the shapes.
+//! hears the engine's events; an [`update`] is a message made from what the engine holds then. A [`client`] is one
+//! connection, a [`command`] what it says; [`message`] holds the shapes.
 
-pub mod message;
+mod message;
 
 mod hub;
 mod stream;
+mod update;
 
 mod client;
 mod command;

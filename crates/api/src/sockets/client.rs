@@ -13,10 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::debug;
 use utoipa::IntoParams;
 
-use super::command::Command;
-use super::hub::{heading, historical_data};
+use super::command::{Allowance, Command};
+
 use super::message::{Conflated, ErrorBody, Heading, Nothing, Resync};
 use super::stream::{AssetTopic, Published, Stream, Topic};
+use super::update::{heading, historical_data};
 use crate::extract;
 use crate::problem::{Kind as ProblemKind, Problem};
 use crate::state::ApiState;
@@ -46,9 +47,6 @@ pub(crate) struct SocketParams {
 const BUFFER_BYTES: usize = 1024;
 /// A message must fit; more is never queued.
 const MAX_BUFFERED_BYTES: usize = 4 << 20;
-/// A client may say so much at once, and so much a second from then on.
-const COMMANDS_AT_ONCE: f64 = 20.0;
-const COMMANDS_PER_SECOND: f64 = 10.0;
 /// A peer that was silent for so many heartbeats is gone: every living one answers pings.
 const SILENT_HEARTBEATS: u32 = 3;
 
@@ -124,7 +122,7 @@ struct Listening {
 
 impl Client {
     fn new(state: ApiState, kind: Kind, socket: WebSocket) -> Self {
-        let allowance = Allowance { left: COMMANDS_AT_ONCE, since: Instant::now() };
+        let allowance = Allowance::new(Instant::now());
         Self { state, kind, socket, asset: None, listening: None, allowance }
     }
 
@@ -408,24 +406,5 @@ fn end_of(error: &axum::Error) -> End {
     match text.contains("too long") || text.contains("Space limit") {
         true => End::Close(close_code::SIZE, "message too large".to_owned()),
         false => End::Gone,
-    }
-}
-
-/// How much a client may still say.
-struct Allowance {
-    left: f64,
-    since: Instant,
-}
-
-impl Allowance {
-    fn take(&mut self, now: Instant) -> bool {
-        let earned = now.duration_since(self.since).as_secs_f64() * COMMANDS_PER_SECOND;
-        self.left = (self.left + earned).min(COMMANDS_AT_ONCE);
-        self.since = now;
-        if self.left < 1.0 {
-            return false;
-        }
-        self.left -= 1.0;
-        true
     }
 }

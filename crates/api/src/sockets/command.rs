@@ -1,8 +1,13 @@
 //! What clients say.
 
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::problem::{Kind, Problem};
+
+/// A client may say so much at once, and so much a second from then on.
+const COMMANDS_AT_ONCE: f64 = 20.0;
+const COMMANDS_PER_SECOND: f64 = 10.0;
 
 /// What a client wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +55,32 @@ impl Command {
     }
 }
 
+/// How much a client may still say.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    left: f64,
+    since: Instant,
+}
+
+impl Allowance {
+    /// All of it.
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { left: COMMANDS_AT_ONCE, since: now }
+    }
+
+    /// Takes one; `false` when none is left.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        let earned = now.duration_since(self.since).as_secs_f64() * COMMANDS_PER_SECOND;
+        self.left = (self.left + earned).min(COMMANDS_AT_ONCE);
+        self.since = now;
+        if self.left < 1.0 {
+            return false;
+        }
+        self.left -= 1.0;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +104,16 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(Command::parse(text.as_bytes()).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_allowance_is_earned_again() {
+        let start = Instant::now();
+        let mut allowance = Allowance::new(start);
+        let after = |ms| start + std::time::Duration::from_millis(ms);
+        assert_eq!((0..30).filter(|_| allowance.take(start)).count(), 20);
+        assert!(!allowance.take(after(50)));
+        assert_eq!((0..30).filter(|_| allowance.take(after(300))).count(), 3);
+        assert_eq!((0..30).filter(|_| allowance.take(after(60_000))).count(), 20);
     }
 }

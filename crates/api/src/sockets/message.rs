@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::stream::AssetTopic;
-use crate::answers::forecast::BandsAnswer;
+use crate::answers::chart::BandsAnswer;
 use crate::answers::summary::{ClassCounts, SummaryRow};
 use crate::time::Time;
 

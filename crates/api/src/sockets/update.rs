@@ -1,0 +1,219 @@
+//! What streams say: each message made from what the engine holds now.
+
+use ::engine::views::TrackRecord;
+use jiff::Timestamp;
+use market::{Asset, AssetClass, Calendar, Timeframe, Unit};
+
+use super::message::{
+    ChartUpdate, Heading, HistoricalChart, HistoricalData, MarketSummaryUpdate, PastChart, PathChart, RealtimeUpdate,
+    TrendsRow, TrendsUpdate,
+};
+use super::stream::{AssetTopic, Channel, Stream, Topic};
+use crate::answers::chart::{BandsAnswer, ChartAnswer};
+use crate::answers::forecast::{ForecastParts, last_updated};
+use crate::answers::summary::{ClassCounts, SummaryRow};
+use crate::answers::trends::{HistoryRow, TrendsChart};
+use crate::answers::validation::Validation;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// A summary's message holds so many assets at most.
+const SUMMARY_ASSETS: u32 = 500;
+
+/// Makes the newest message of a channel and publishes it.
+pub(super) async fn say(state: &ApiState, stream: &Stream, channel: Channel) -> Result<(), Problem> {
+    match (&stream.topic, channel) {
+        (Topic::Summary(class), _) => say_summary(state, stream, *class).await,
+        (Topic::Trends(about), _) => say_trends(state, stream, about).await,
+        (Topic::Chart(about), _) => say_chart(state, stream, about).await,
+        (Topic::Forecast(about), Channel::Prices) => say_price(state, stream, about).await,
+        (Topic::Forecast(about), Channel::Ledger) => say_forecast(state, stream, about).await,
+    }
+}
+
+async fn say_summary(state: &ApiState, stream: &Stream, class: Option<AssetClass>) -> Result<(), Problem> {
+    let assets = state.engine().assets();
+    let listed = assets.iter().filter(|asset| class.is_none_or(|class| asset.class() == class));
+    let counts = ClassCounts::of(listed);
+    let rows = state.summary_rows(class, SUMMARY_ASSETS).await?;
+    let class_filter = class.map_or("all", AssetClass::as_str);
+    let heading = heading(state, "market_summary_update", None, None);
+    stream.publish(Channel::Prices, |seq| {
+        heading.write(seq, &MarketSummaryUpdate { class_filter, assets: rows, update_count: seq, counts })
+    });
+    Ok(())
+}
+
+async fn say_price(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+    let asset = state.asset(about.symbol.as_str())?;
+    let row = state.summary_row(&asset, about.timeframe).await?;
+    let (event_time, last_updated) = times(state, &asset, about.timeframe);
+    let update = RealtimeUpdate {
+        current_price: row.current_price,
+        change_24h: row.change_24h,
+        volume: row.volume,
+        predicted_price: row.predicted_price,
+        forecast_direction: row.forecast_direction,
+        confidence: row.confidence,
+        predicted_range: row.predicted_range,
+        last_updated: last_updated.map(Into::into),
+        stale: row.stale,
+        data_source: row.data_source,
+        reason: row.reason,
+    };
+    let heading = heading(state, "realtime_update", Some(about), event_time);
+    stream.publish(Channel::Prices, |seq| heading.write(seq, &update));
+    Ok(())
+}
+
+async fn say_forecast(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+    let asset = state.asset(about.symbol.as_str())?;
+    let answer = state.forecast_answer(&asset, about.timeframe).await?;
+    let (event_time, _) = times(state, &asset, about.timeframe);
+    let heading = heading(state, "forecast_update", Some(about), event_time);
+    stream.publish(Channel::Ledger, |seq| heading.write(seq, &answer.content));
+    Ok(())
+}
+
+async fn say_trends(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+    let record = state.record(&about.symbol, about.timeframe).await?;
+    let unit = unit_of(state, about);
+    let heading = heading(state, "trends_update", Some(about), record.rows.last().map(|row| row.target_time));
+    let update = trends_update(&record, unit);
+    stream.publish(Channel::Ledger, |seq| heading.write(seq, &update));
+    Ok(())
+}
+
+fn trends_update(record: &TrackRecord, unit: Unit) -> TrendsUpdate {
+    let validation = Validation::of(record);
+    let TrendsChart { actual, predicted, timestamps, .. } = TrendsChart::of(&record.rows, unit);
+    let history = record.rows.iter().rev().map(|row| {
+        let HistoryRow { date, actual, predicted, result, .. } = HistoryRow::of(row, unit);
+        TrendsRow { date, actual, predicted, result }
+    });
+    TrendsUpdate {
+        accuracy: validation.accuracy,
+        n: validation.total_predictions,
+        ci: validation.ci,
+        baseline_accuracy: validation.baseline_accuracy,
+        verdict: validation.verdict,
+        chart: PastChart { actual, predicted, timestamps },
+        history: history.collect(),
+        last_updated: record.rows.last().map(|row| row.target_time.into()),
+    }
+}
+
+async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+    let asset = state.asset(about.symbol.as_str())?;
+    let row: SummaryRow = state.summary_row(&asset, about.timeframe).await?;
+    let (event_time, last_updated) = times(state, &asset, about.timeframe);
+    let issued = state.engine().issued(&about.symbol, about.timeframe).ok();
+    let n_past = about.timeframe.chart_size().0;
+    let bars = state.engine().recent_bars(&about.symbol, about.timeframe, n_past);
+    let chart = match &issued {
+        Some(issued) => {
+            let split_factor = state.split_factor(&asset, issued.forecast.as_of).await?;
+            ChartAnswer::live(&ForecastParts {
+                asset: &asset,
+                issued,
+                split_factor,
+                quote: None,
+                bars: &bars,
+                skill: None,
+                stale: false,
+                reason: None,
+            })
+        }
+        None => ChartAnswer::of_bars(&bars, asset.class()),
+    };
+    let next = issued.as_ref().and_then(|issued| match asset.class() {
+        AssetClass::Macro => issued.forecast.horizons.first().map(|first| first.target_time),
+        class => {
+            Calendar::of(class).bar_closing_after(about.timeframe, issued.forecast.as_of).map(|bar| bar.close_time)
+        }
+    });
+    let updated = issued.as_ref().is_some_and(|issued| stream.is_new_forecast(issued.seq));
+    let heading = heading(state, "chart_update", Some(about), event_time);
+    stream.publish(Channel::Prices, |seq| {
+        heading.write(
+            seq,
+            &ChartUpdate {
+                name: row.name,
+                forecast_direction: row.forecast_direction,
+                confidence: row.confidence,
+                predicted_price: row.predicted_price,
+                predicted_range: row.predicted_range,
+                current_price: row.current_price,
+                change_24h: row.change_24h,
+                volume: row.volume,
+                last_updated: last_updated.map(Into::into),
+                chart: PathChart {
+                    past: chart.past,
+                    future: chart.future,
+                    timestamps: chart.timestamps,
+                    confidence_bands: BandsAnswer { ..chart.confidence_bands },
+                },
+                update_count: seq,
+                data_source: row.data_source,
+                prediction_updated: updated,
+                next_prediction_update: next.map(Into::into),
+                forecast_stable: !updated,
+                stale: row.stale,
+                reason: row.reason,
+            },
+        )
+    });
+    Ok(())
+}
+
+/// The recent past of an asset: closes, and what was forecast for them.
+pub(crate) async fn historical_data(state: &ApiState, asset: &Asset, about: &AssetTopic) -> HistoricalData {
+    // Without the database the closes are still in memory; what was forecast for them is not known then.
+    let record = state.record(&about.symbol, about.timeframe).await.ok();
+    let unit = unit_of(state, about);
+    let chart = if asset.class() == AssetClass::Macro {
+        let past = record.as_ref().map(|record| TrendsChart::of(&record.rows, unit));
+        past.map_or_else(HistoricalChart::default, |past| HistoricalChart {
+            actual: past.actual,
+            predicted: past.predicted.into_iter().map(Some).collect(),
+            timestamps: past.timestamps,
+        })
+    } else {
+        let bars = state.engine().recent_bars(&about.symbol, about.timeframe, about.timeframe.chart_size().0);
+        let forecast_for = |close: Timestamp| {
+            let row = record.as_ref()?.rows.iter().rev().find(|row| row.target_time == close)?;
+            Some(unit.apply(row.score.reference_price, row.score.median))
+        };
+        HistoricalChart {
+            actual: bars.iter().map(|bar| bar.close).collect(),
+            predicted: bars.iter().map(|bar| forecast_for(bar.close_time)).collect(),
+            timestamps: bars.iter().map(|bar| bar.close_time.into()).collect(),
+        }
+    };
+    let (_, last_updated) = times(state, asset, about.timeframe);
+    HistoricalData { name: asset.name.clone(), chart, last_updated: last_updated.map(Into::into) }
+}
+
+fn unit_of(state: &ApiState, about: &AssetTopic) -> Unit {
+    state.engine().issued(&about.symbol, about.timeframe).map_or(Unit::LogReturn, |issued| issued.forecast.unit)
+}
+
+/// When the exchange said the newest price, and when anything of the asset changed last.
+fn times(state: &ApiState, asset: &Asset, timeframe: Timeframe) -> (Option<Timestamp>, Option<Timestamp>) {
+    let quote = state.quote(asset);
+    let issued = state.engine().issued(&asset.symbol, timeframe).ok();
+    let event_time = quote.as_ref().map(|quote| quote.event_time);
+    let updated = issued.map(|issued| last_updated(&issued, quote.as_ref())).or(event_time);
+    (event_time, updated)
+}
+
+/// The heading of a message made now.
+pub(crate) fn heading<'a>(
+    state: &ApiState,
+    r#type: &'static str,
+    about: Option<&'a AssetTopic>,
+    event_time: Option<Timestamp>,
+) -> Heading<'a> {
+    let symbol = about.map(|about| about.symbol.as_str());
+    Heading { r#type, symbol, about, event_time, now: state.now(), origin: state.engine().chain().origin() }
+}
