@@ -3,7 +3,7 @@
 //! Pure, deterministic arithmetic: this crate knows neither network, disk nor the current time. Read [`panel`] first
 //! (what was measured, column by column, growing bar by bar), then [`features`] (what is known at the close of a row),
 //! [`model`] (what can be asked, and the seam between fitting and predicting), [`model_set`] (fitting, predicting,
-//! storing), [`naive`] (the baseline everything is judged against), [`release`] (macro series), [`backtest`] and [`leak`]
+//! storing), [`mod@naive`] (the baseline everything is judged against), [`release`] (macro series), [`mod@backtest`] and [`leak`]
 //! (what models would have said, and that they read nothing of the future), and last [`score`].
 //!
 //! Inside, `shape` holds the fixed choices of each class, `pool` trains the models of one kind of asset, `linear` and
