@@ -5,7 +5,7 @@
 //! hears the engine's events; an [`update`] is a message made from what the engine holds then. A [`client`] is one
 //! connection, a [`command`] what it says; [`message`] holds the shapes.
 
-mod message;
+pub mod message;
 
 mod hub;
 mod stream;
