@@ -1,7 +1,7 @@
 //! What the world sees: REST, WebSockets, problem details, the OpenAPI document.
 //!
-//! Read [`serve`] and [`router`] first, then [`settings`]. A request passes the [`door`] (host, time limit, panics, problems)
-//! and reaches one of the [`routes`]; what they say is shaped in [`answers`], and kept as finished bytes in [`ready`]
+//! Read [`serve`] and [`router`] first, then [`settings`]. A request passes the `door` (host, time limit, panics, problems)
+//! and reaches one of the `routes`; what they say is shaped in [`answers`], and kept as finished bytes in `ready`
 //! until an event says that the data changed. [`sockets`] send the same answers as they change. [`problem`] is the one
 //! shape of everything that goes wrong.
 //!
