@@ -1,7 +1,7 @@
 //! Data come in: closed bars, vintages and actions go to the store, holes are recorded.
 
 use jiff::Timestamp;
-use market::{Asset, Bar, Calendar, Symbol, Timeframe};
+use market::{Asset, Bar, Calendar, Span, Symbol, Timeframe};
 use storage::{BarQuery, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
 
 use crate::error::Result;
@@ -40,16 +40,33 @@ pub async fn record_gaps(
 ) -> Result<usize> {
     let query = BarQuery { key, as_of: now, from: None, to: None, last: None };
     let bars = store.bars(&query).await?;
+    let spans: Vec<Span> =
+        bars.iter().map(|bar| Span { open_time: bar.open_time, close_time: bar.close_time }).collect();
+    record_gaps_of(store, key, asset, &spans, through, now).await
+}
+
+/// As [`record_gaps`], by someone who knows all stored bars of the series without reading them: ascending.
+///
+/// # Errors
+/// As the store's.
+pub async fn record_gaps_of(
+    store: &dyn Store,
+    key: &SeriesKey,
+    asset: &Asset,
+    bars: &[Span],
+    through: Timestamp,
+    now: Timestamp,
+) -> Result<usize> {
     let Some(first) = bars.first() else { return Ok(0) };
     let calendar = Calendar::of(asset.class());
-    let gaps = find_gaps(calendar, key.timeframe, &bars, through, now);
+    let gaps = find_gaps(calendar, key.timeframe, bars, through, now);
     let to = bars.last().map_or(through, |bar| bar.close_time.max(through));
     store.put_gaps(key, first.open_time, to, &gaps, now).await?;
     Ok(gaps.len())
 }
 
 /// The holes of ascending `bars` up to `through`, each as long as it goes.
-fn find_gaps(calendar: Calendar, timeframe: Timeframe, bars: &[Bar], through: Timestamp, now: Timestamp) -> Vec<Gap> {
+fn find_gaps(calendar: Calendar, timeframe: Timeframe, bars: &[Span], through: Timestamp, now: Timestamp) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let mut hole = |after: Timestamp, before: Timestamp| {
         let mut missing = calendar.bars_closing_in(timeframe, after, before);
@@ -72,25 +89,14 @@ fn find_gaps(calendar: Calendar, timeframe: Timeframe, bars: &[Bar], through: Ti
 mod tests {
     use super::*;
 
-    fn hour(index: i32) -> Bar {
+    fn hour(index: i32) -> Span {
         let start: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
         let open_time = start + jiff::SignedDuration::from_hours(1) * index;
-        let close_time = open_time + jiff::SignedDuration::from_hours(1);
-        Bar {
-            open_time,
-            close_time,
-            open: 1.0,
-            high: 1.0,
-            low: 1.0,
-            close: 1.0,
-            volume: 0.0,
-            adj_close: None,
-            known_at: close_time,
-        }
+        Span { open_time, close_time: open_time + jiff::SignedDuration::from_hours(1) }
     }
 
     fn check(hours: &[i32], through: i32, expected: &[(i32, i32, u32)]) {
-        let bars: Vec<Bar> = hours.iter().map(|&h| hour(h)).collect();
+        let bars: Vec<Span> = hours.iter().map(|&h| hour(h)).collect();
         let through = hour(through).open_time;
         let gaps = find_gaps(Calendar::Continuous, Timeframe::H1, &bars, through, through);
         let expected: Vec<_> = expected.iter().map(|&(a, b, n)| (hour(a).open_time, hour(b).open_time, n)).collect();

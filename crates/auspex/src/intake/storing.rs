@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use engine::ingest;
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, AssetKind, Bar, Observation, Symbol};
+use market::{Action, Asset, AssetKind, Bar, Observation, Span, Symbol};
 use storage::{BarQuery, PutSummary, SeriesKey, Store, StoreError};
 
 use super::Summary;
@@ -20,7 +21,15 @@ pub(super) struct Storing<'a> {
     source: String,
     add_series: bool,
     now: Timestamp,
-    touched: BTreeMap<SeriesKey, Asset>,
+    touched: BTreeMap<SeriesKey, Touched>,
+}
+
+/// A series that rows came for.
+#[derive(Debug)]
+struct Touched {
+    asset: Asset,
+    /// The bars that came.
+    spans: Vec<Span>,
 }
 
 impl<'a> Storing<'a> {
@@ -37,9 +46,12 @@ impl<'a> Storing<'a> {
                 self.list(&batch.asset, summary).await?;
                 let source = self.source.clone();
                 let key = SeriesKey { symbol, timeframe: batch.timeframe, adjustment: batch.adjustment, source };
+                let span = |bar: &Bar| Span { open_time: bar.open_time, close_time: bar.close_time };
+                let spans: Vec<Span> = batch.bars.iter().map(span).collect();
                 let put = put_bars(&*store, &key, batch.bars, self.now).await;
                 let put = put.with_context(|| format!("failed to store {} bars of {}", key.timeframe, key.symbol))?;
-                self.touched.entry(key).or_insert(batch.asset);
+                let touched = || Touched { asset: batch.asset, spans: Vec::new() };
+                self.touched.entry(key).or_insert_with(touched).spans.extend(spans);
                 put
             }
             Batch::Observations(batch) => {
@@ -64,9 +76,18 @@ impl<'a> Storing<'a> {
     pub(super) async fn finish(self, summary: &mut Summary) -> anyhow::Result<()> {
         let store = &self.opened.store;
         let bar = screen::count_bar(self.touched.len() as u64, "looking for gaps");
-        for (key, asset) in self.touched {
-            // Only holes inside: nothing is said about what comes after the last bar.
-            let gaps = engine::ingest::record_gaps(&**store, &key, &asset, Timestamp::UNIX_EPOCH, self.now).await?;
+        let stored = store.series().await?;
+        // Only holes inside: nothing is said about what comes after the last bar.
+        let through = Timestamp::UNIX_EPOCH;
+        for (key, Touched { asset, mut spans }) in self.touched {
+            spans.sort_unstable_by_key(|span| span.open_time);
+            spans.dedup();
+            // Where all that is stored came by just now, it need not be read again.
+            let whole = stored.iter().any(|info| info.key == key && info.n_bars == spans.len() as u64);
+            let gaps = match whole {
+                true => ingest::record_gaps_of(&**store, &key, &asset, &spans, through, self.now).await?,
+                false => ingest::record_gaps(&**store, &key, &asset, through, self.now).await?,
+            };
             summary.series.push((key, gaps));
             bar.inc(1);
         }
