@@ -115,7 +115,8 @@ impl Engine {
         let now = self.clock.now();
         let assets: Arc<[Asset]> = self.store.assets().await?.into();
         let mut sheets = std::collections::BTreeMap::new();
-        for class in [AssetClass::Crypto, AssetClass::Stocks] {
+        let read = |class: &AssetClass| self.settings.classes.is_empty() || self.settings.classes.contains(class);
+        for class in [AssetClass::Crypto, AssetClass::Stocks].into_iter().filter(read) {
             for base in [Timeframe::H1, Timeframe::D1] {
                 match assemble(&*self.store, &assets, class, base, now, None).await {
                     Ok(assembled) => {

@@ -1,13 +1,15 @@
 //! What can be set about the engine.
 
 use jiff::SignedDuration;
-use market::{ChainId, Symbol, Timeframe};
+use market::{AssetClass, ChainId, Symbol, Timeframe};
 
 /// What can be set about the engine.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The chain forecasts are written to.
     pub chain: ChainId,
+    /// Only bars of these classes are read; all when empty.
+    pub classes: Vec<AssetClass>,
     /// Only these assets are forecast; all when empty.
     pub symbols: Vec<Symbol>,
     /// Only these timeframes are forecast; all of the class when empty.
@@ -34,6 +36,7 @@ impl Settings {
     pub fn new(chain: ChainId) -> Self {
         Self {
             chain,
+            classes: Vec::new(),
             symbols: Vec::new(),
             timeframes: Vec::new(),
             seed: 20_260_101,

@@ -46,7 +46,11 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let opened = context.open_existing().await?;
     let asset = opened.asset(&args.symbol)?.clone();
     let chain = chain(&args, &opened).await?;
-    let engine = context.engine(&opened, chain, system_clock(), |_| ()).await?;
+    let engine = context.engine(&opened, chain, system_clock(), |settings| {
+        // Nothing is written here: what is not asked for need not be read.
+        settings.classes = vec![asset.class()];
+    });
+    let engine = engine.await?;
     let timeframe = args.timeframe.unwrap_or_else(|| engine.default_timeframe(&asset.symbol));
     let known = engine.forecast_timeframes(&asset.symbol);
     if !known.is_empty() && !known.contains(&timeframe) {

@@ -106,7 +106,9 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     }
     let run_id = args.run_id.clone().unwrap_or_else(|| system_clock().now().strftime("%Y%m%dT%H%M%SZ").to_string());
     let chain = ChainId::new(Origin::Replay, Some(&run_id)).map_err(|error| Usage(format!("--run-id: {error}")))?;
-    let symbols: Vec<_> = opened.assets_named(&args.symbols)?.into_iter().map(|asset| asset.symbol.clone()).collect();
+    let assets = opened.assets_named(&args.symbols)?;
+    let (symbols, classes): (Vec<_>, Vec<_>) =
+        assets.into_iter().map(|asset| (asset.symbol.clone(), asset.class())).unzip();
 
     // A run that was broken off goes on where its ledger ends.
     let head = opened.store.head(&chain).await?;
@@ -114,7 +116,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let clock = Arc::new(ManualClock::new(begin));
     let engine = context.engine(&opened, chain.clone(), Arc::clone(&clock) as Arc<dyn Clock>, |settings| {
         if !symbols.is_empty() {
-            settings.symbols = symbols;
+            (settings.symbols, settings.classes) = (symbols, classes);
         }
         if !args.timeframe.is_empty() {
             settings.timeframes.clone_from(&args.timeframe);
