@@ -121,7 +121,13 @@ pub(crate) fn count(n: u64) -> String {
 
 /// A number with `places` decimals, or a dash where there is none.
 pub(crate) fn number(value: Option<f64>, places: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.places$}"))
+    let Some(value) = value else { return "–".to_owned() };
+    let text = format!("{value:.places$}");
+    match text.strip_prefix('-') {
+        // What rounds to nothing is not below it.
+        Some(rest) if rest.bytes().all(|byte| matches!(byte, b'0' | b'.')) => rest.to_owned(),
+        _ => text,
+    }
 }
 
 /// A price with the digits that matter.
@@ -149,6 +155,8 @@ mod tests {
         assert_eq!(price(43_210.123_4), "43210.12");
         assert_eq!(price(0.072_345_6), "0.072346");
         assert_eq!(number(None, 2), "–");
+        assert_eq!(number(Some(-0.004), 2), "0.00");
+        assert_eq!(number(Some(-0.006), 2), "-0.01");
     }
 
     #[test]

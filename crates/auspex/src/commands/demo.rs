@@ -142,7 +142,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
 
 /// Models that train in seconds.
 fn adapt(settings: &mut engine::Settings) {
-    settings.max_rows = settings.max_rows.min(8_000);
+    settings.max_rows = settings.max_rows.min(4_000);
     settings.gate_months = settings.gate_months.min(3);
 }
 

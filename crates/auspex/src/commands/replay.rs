@@ -152,6 +152,8 @@ async fn drive(replay: &Replay, engine: &Engine, clock: &Arc<ManualClock>, goes_
     cancel_on_signal(token.clone())?;
     let bar = screen::count_bar(0, "replaying");
     let mut tell = |told: Told| match told {
+        // A refit keeps the verdict of the training before.
+        Told::Trained(trained) if trained.gates.is_empty() && trained.promoted => {}
         Told::Trained(trained) => screen::note(format!(
             "{} {} trained through {}: {}",
             trained.asset_class, trained.timeframe, trained.trained_through, trained.reason
