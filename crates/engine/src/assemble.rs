@@ -81,7 +81,7 @@ pub async fn assemble(
     let series = store.series().await?;
     let mut columns = Vec::new();
     for asset in assets.iter().filter(|asset| asset.class() == class && asset.kind != AssetKind::Index) {
-        if let Some(info) = primary(&series, &asset.symbol, base) {
+        if let Some(info) = primary(&series, &asset.symbol, base, as_of) {
             columns.push(read_column(store, asset, info, as_of, wanted).await?);
         }
     }
@@ -132,7 +132,8 @@ async fn read_index(
     as_of: Timestamp,
 ) -> Result<Option<Column>> {
     let vix = assets.iter().find(|asset| asset.kind == AssetKind::Index && asset.symbol.as_str() == "VIX");
-    let Some((asset, info)) = vix.and_then(|asset| Some((asset, primary(series, &asset.symbol, Timeframe::D1)?)))
+    let Some((asset, info)) =
+        vix.and_then(|asset| Some((asset, primary(series, &asset.symbol, Timeframe::D1, as_of)?)))
     else {
         return Ok(None);
     };
@@ -148,7 +149,7 @@ async fn read_hours(
 ) -> Result<Vec<(usize, Vec<Bar>)>> {
     let mut hours = Vec::new();
     for (index, column) in columns.iter().enumerate() {
-        if let Some(info) = primary(series, &column.asset.symbol, Timeframe::H1) {
+        if let Some(info) = primary(series, &column.asset.symbol, Timeframe::H1, as_of) {
             let query = BarQuery { key: &info.key, as_of, from: None, to: None, last: None };
             hours.push((index, store.bars(&query).await?));
         }

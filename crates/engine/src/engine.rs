@@ -281,8 +281,10 @@ impl Engine {
         // Missed slots first: what leaves the schedule must have been explained until then.
         let missed = self.noting_engine(self.record_missed(now).await)?;
         self.noting_engine(self.ensure_schedule(now).await)?;
-        let (resolved, voided) = self.noting_engine(self.resolve_due(now).await)?;
+        // What cannot be scored keeps nothing from being issued.
+        let resolved = self.noting_engine(self.resolve_due(now).await);
         let issued = self.noting_engine(self.issue_due(now).await)?;
+        let (resolved, voided) = resolved?;
         Ok(Step { resolved, voided, issued, missed })
     }
 
@@ -546,7 +548,7 @@ impl Engine {
             return Ok(BarsAnswer { bars, adjustment: market::Adjustment::Raw, data_source: "vintages".to_owned() });
         }
         let series = self.store.series().await?;
-        let stored = |timeframe| crate::ingest::primary(&series, &request.symbol, timeframe);
+        let stored = |timeframe| crate::ingest::primary(&series, &request.symbol, timeframe, as_of);
         let info = stored(request.timeframe).or_else(|| stored(request.timeframe.base())).ok_or_else(missing)?;
         let derived = info.key.timeframe != request.timeframe;
         let last = (!derived && request.from.is_none()).then_some(request.limit);

@@ -44,6 +44,21 @@ pub enum EngineError {
         #[source]
         cause: market::BarError,
     },
+    /// An asset that is forecast as one thing is said to be another.
+    #[error(
+        "{symbol} is forecast as a {listed} in ledger {chain} and cannot become a {said}: bring it in under another \
+         symbol, or into another home"
+    )]
+    KindChange {
+        /// The asset.
+        symbol: Symbol,
+        /// What it is.
+        listed: market::AssetKind,
+        /// What it is said to be.
+        said: market::AssetKind,
+        /// The ledger that knows it.
+        chain: market::ChainId,
+    },
     /// Nothing to train on.
     #[error("nothing to train on: no {asset_class} series with {timeframe} bars is stored")]
     NothingToTrain {

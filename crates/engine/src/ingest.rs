@@ -1,18 +1,47 @@
 //! Data come in: closed bars, vintages and actions go to the store, holes are recorded.
 
 use jiff::Timestamp;
-use market::{Asset, Bar, Calendar, Span, Symbol, Timeframe};
-use storage::{BarQuery, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
+use market::{Asset, AssetKind, Bar, Calendar, Span, Symbol, Timeframe};
+use storage::{BarQuery, EntryQuery, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
 
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 
-/// The series whose bars stand for an asset: the one that reaches furthest, of these the least adjusted.
+/// A series that is so many bars behind another of the same asset is still followed: sources take turns in being first.
+const LAG_BARS: i32 = 5;
+
+/// The series whose bars stand for an asset at an instant: of those that had not ended by then the least adjusted.
 #[must_use]
-pub fn primary<'a>(series: &'a [SeriesInfo], symbol: &Symbol, timeframe: Timeframe) -> Option<&'a SeriesInfo> {
-    series
-        .iter()
-        .filter(|info| info.key.symbol == *symbol && info.key.timeframe == timeframe)
-        .max_by_key(|info| (info.last_open, std::cmp::Reverse(info.key.clone())))
+pub fn primary<'a>(
+    series: &'a [SeriesInfo],
+    symbol: &Symbol,
+    timeframe: Timeframe,
+    as_of: Timestamp,
+) -> Option<&'a SeriesInfo> {
+    let begun =
+        |info: &&SeriesInfo| info.key.symbol == *symbol && info.key.timeframe == timeframe && info.first_open <= as_of;
+    let reach = |info: &SeriesInfo| info.last_open.min(as_of);
+    let furthest = series.iter().filter(begun).map(reach).max()?;
+    let goes_on = |info: &&SeriesInfo| reach(info) + timeframe.nominal() * LAG_BARS >= furthest;
+    series.iter().filter(begun).filter(goes_on).min_by_key(|info| &info.key)
+}
+
+/// Adds an asset to the universe, or changes what is said of it; `listed` is what stood there before.
+///
+/// # Errors
+/// [`EngineError::KindChange`] when a ledger has forecasts of it that would be scored otherwise: of another class, or
+/// called by another rule of direction. As the store's otherwise.
+pub async fn list_asset(store: &dyn Store, listed: Option<&Asset>, asset: &Asset) -> Result<()> {
+    let rule = |asset: &Asset| (asset.class(), asset.kind == AssetKind::Stable);
+    if let Some(listed) = listed.filter(|listed| rule(listed) != rule(asset)) {
+        for info in store.chains().await? {
+            let query = EntryQuery { symbol: Some(asset.symbol.clone()), limit: 1, ..EntryQuery::default() };
+            if !store.entries(&info.chain, &query).await?.is_empty() {
+                let (symbol, chain) = (asset.symbol.clone(), info.chain);
+                return Err(EngineError::KindChange { symbol, listed: listed.kind, said: asset.kind, chain });
+            }
+        }
+    }
+    Ok(store.put_assets(std::slice::from_ref(asset)).await?)
 }
 
 /// Stores closed bars of one series.
@@ -93,6 +122,28 @@ mod tests {
         let start: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
         let open_time = start + jiff::SignedDuration::from_hours(1) * index;
         Span { open_time, close_time: open_time + jiff::SignedDuration::from_hours(1) }
+    }
+
+    #[test]
+    fn the_series_that_stands_for_an_asset() {
+        let info = |source: &str, adjustment, first: i32, last: i32| {
+            let (symbol, source) = ("BTC".parse().unwrap(), source.to_owned());
+            let key = SeriesKey { symbol, timeframe: Timeframe::H1, adjustment, source };
+            let (first_open, last_open) = (hour(first).open_time, hour(last).open_time);
+            SeriesInfo { key, n_bars: 1, first_open, last_open }
+        };
+        let check = |series: &[SeriesInfo], at: i32, expected: Option<&str>| {
+            let found = primary(series, &"BTC".parse().unwrap(), Timeframe::H1, hour(at).open_time);
+            assert_eq!(found.map(|info| info.key.source.as_str()), expected, "at {at}");
+        };
+        let (raw, split) = (market::Adjustment::Raw, market::Adjustment::Split);
+        let turns = [info("a", raw, 0, 99), info("b", raw, 0, 100)];
+        check(&turns, 200, Some("a"));
+        check(&[info("a", raw, 0, 99), info("b", raw, 0, 105)], 200, Some("b"));
+        check(&[info("a", raw, 0, 99), info("b", raw, 0, 105)], 50, Some("a"));
+        check(&[info("a", raw, 60, 99), info("b", raw, 0, 70)], 50, Some("b"));
+        check(&[info("a", split, 0, 99), info("b", raw, 0, 98)], 99, Some("b"));
+        check(&turns, -1, None);
     }
 
     fn check(hours: &[i32], through: i32, expected: &[(i32, i32, u32)]) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Timeframe};
-use storage::{BarQuery, SeriesKey};
+use storage::SeriesKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Patience, Step};
@@ -137,13 +137,11 @@ impl Replay {
         let series = engine.store().series().await?;
         for asset in engine.assets().iter() {
             for base in [Timeframe::H1, Timeframe::D1] {
-                let Some(info) = primary(&series, &asset.symbol, base) else { continue };
-                let from = Some(self.from - base.nominal() * 2);
-                let query = BarQuery { key: &info.key, as_of: self.to, from, to: Some(self.to), last: None };
-                for bar in engine.store().bars(&query).await? {
-                    if within(bar.known_at) {
-                        arrivals.entry(bar.known_at).or_default().bars.push((info.key.clone(), asset.kind, bar));
-                    }
+                // As live, the series is chosen by what is known when it begins; or when its first bar comes.
+                let chosen = |as_of| primary(&series, &asset.symbol, base, as_of);
+                let Some(info) = chosen(self.from).or_else(|| chosen(self.to)) else { continue };
+                for bar in engine.store().bars_learnt(&info.key, self.from, self.to).await? {
+                    arrivals.entry(bar.known_at).or_default().bars.push((info.key.clone(), asset.kind, bar));
                 }
             }
             for action in engine.store().actions(&asset.symbol, self.to).await? {

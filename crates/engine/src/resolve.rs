@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::issue::issued_from_row;
 use crate::views::Issued;
 
-/// At most so many forecasts are resolved in one transaction.
+/// At most so many forecasts are read, and resolved in one transaction.
 const BATCH: u32 = 5000;
 
 /// What a target is judged by.
@@ -29,11 +29,25 @@ struct Actual {
 impl Engine {
     /// Scores what has matured and has its bar; gives the numbers of horizons scored and voided.
     pub(crate) async fn resolve_due(&self, now: Timestamp) -> Result<(usize, usize)> {
+        let (mut scored, mut voided) = (0, 0);
+        let mut after_seq = None;
+        loop {
+            // Those that wait for a bar must not keep later ones from their turn.
+            let due = self.store.due_outcomes(&self.settings.chain, now, after_seq, BATCH).await?;
+            let done = self.resolve_batch(&due, now).await?;
+            (scored, voided) = (scored + done.0, voided + done.1);
+            match due.last() {
+                Some(last) if due.len() == BATCH as usize => after_seq = Some(last.forecast.entry.seq),
+                _ => return Ok((scored, voided)),
+            }
+        }
+    }
+
+    async fn resolve_batch(&self, due: &[DueOutcome], now: Timestamp) -> Result<(usize, usize)> {
         let chain = &self.settings.chain;
-        let due = self.store.due_outcomes(chain, now, BATCH).await?;
         let mut drafts = Vec::new();
         let mut scored = Vec::new();
-        for due in &due {
+        for due in due {
             let issued = issued_from_row(chain, &due.forecast)?;
             let before = drafts.len();
             self.resolve_forecast(&issued, due, now, &mut drafts).await?;

@@ -186,6 +186,10 @@ impl Store for SqliteStore {
         bars::select(self, query).await
     }
 
+    async fn bars_learnt(&self, key: &SeriesKey, after: Timestamp, through: Timestamp) -> Result<Vec<Bar>> {
+        bars::learnt(self, key, after, through).await
+    }
+
     async fn series(&self) -> Result<Vec<SeriesInfo>> {
         bars::series(self).await
     }
@@ -261,8 +265,14 @@ impl Store for SqliteStore {
         ledger::latest_forecasts(self, chain).await
     }
 
-    async fn due_outcomes(&self, chain: &ChainId, through: Timestamp, limit: u32) -> Result<Vec<DueOutcome>> {
-        ledger::due_outcomes(self, chain, through, limit).await
+    async fn due_outcomes(
+        &self,
+        chain: &ChainId,
+        through: Timestamp,
+        after_seq: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<DueOutcome>> {
+        ledger::due_outcomes(self, chain, through, after_seq, limit).await
     }
 
     async fn next_due(&self, chain: &ChainId) -> Result<Option<Timestamp>> {

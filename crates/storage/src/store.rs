@@ -298,6 +298,9 @@ pub trait Store: Send + Sync + Debug {
     async fn put_bars(&self, key: &SeriesKey, bars: &[Bar]) -> Result<PutSummary>;
     /// Bars as they were known at an instant.
     async fn bars(&self, query: &BarQuery<'_>) -> Result<Vec<Bar>>;
+    /// Every row of a series that became known after `after` and by `through`, each revision of a bar by itself; ascending
+    /// by `known_at`, then by `open_time`.
+    async fn bars_learnt(&self, key: &SeriesKey, after: Timestamp, through: Timestamp) -> Result<Vec<Bar>>;
     /// All series with bars, ascending by key.
     async fn series(&self) -> Result<Vec<SeriesInfo>>;
 
@@ -366,8 +369,15 @@ pub trait Store: Send + Sync + Debug {
     async fn entries_by_hash(&self, prefix: &str) -> Result<Vec<(ChainId, EntryRow)>>;
     /// The newest forecast of every asset and timeframe of a chain, in any order.
     async fn latest_forecasts(&self, chain: &ChainId) -> Result<Vec<EntryRow>>;
-    /// Forecasts with horizons whose target time is at or before `through` and that are unresolved, oldest first.
-    async fn due_outcomes(&self, chain: &ChainId, through: Timestamp, limit: u32) -> Result<Vec<DueOutcome>>;
+    /// Forecasts with horizons whose target time is at or before `through` and that are unresolved, ascending by `seq`;
+    /// those after `after_seq` where it is given, and at most `limit`.
+    async fn due_outcomes(
+        &self,
+        chain: &ChainId,
+        through: Timestamp,
+        after_seq: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<DueOutcome>>;
     /// The earliest target time of an unresolved horizon.
     async fn next_due(&self, chain: &ChainId) -> Result<Option<Timestamp>>;
     /// Scores of a chain.

@@ -62,6 +62,7 @@ pass_on! {
     assets(&self) -> Vec<Asset>;
     put_bars(&self, key: &SeriesKey, bars: &[Bar]) -> PutSummary;
     bars(&self, query: &BarQuery<'_>) -> Vec<Bar>;
+    bars_learnt(&self, key: &SeriesKey, after: Timestamp, through: Timestamp) -> Vec<Bar>;
     series(&self) -> Vec<SeriesInfo>;
     put_observations(&self, series_id: &str, observations: &[Observation]) -> PutSummary;
     observations(&self, series_id: &str, as_of: Timestamp) -> Vec<Observation>;
@@ -79,7 +80,7 @@ pass_on! {
     entries(&self, chain: &ChainId, query: &EntryQuery) -> Vec<EntryRow>;
     entries_by_hash(&self, prefix: &str) -> Vec<(ChainId, EntryRow)>;
     latest_forecasts(&self, chain: &ChainId) -> Vec<EntryRow>;
-    due_outcomes(&self, chain: &ChainId, through: Timestamp, limit: u32) -> Vec<DueOutcome>;
+    due_outcomes(&self, chain: &ChainId, through: Timestamp, after_seq: Option<u64>, limit: u32) -> Vec<DueOutcome>;
     next_due(&self, chain: &ChainId) -> Option<Timestamp>;
     scores(&self, chain: &ChainId, query: &ScoreQuery) -> Vec<ScoreRow>;
     favourites(&self, owner: &str) -> Vec<Symbol>;

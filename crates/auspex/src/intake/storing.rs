@@ -98,15 +98,18 @@ impl<'a> Storing<'a> {
     /// Adds an asset to the universe when it is new, or said to be something else than before.
     async fn list(&mut self, asset: &Asset, summary: &mut Summary) -> anyhow::Result<()> {
         let listed = self.opened.assets.iter_mut().find(|other| other.symbol == asset.symbol);
+        if listed.as_ref().is_some_and(|listed| *listed == asset) {
+            return Ok(());
+        }
+        ingest::list_asset(&*self.opened.store, listed.as_deref(), asset).await.context("failed to list an asset")?;
         match listed {
-            Some(listed) if listed == asset => return Ok(()),
             Some(listed) => *listed = asset.clone(),
             None => {
                 self.opened.assets.push(asset.clone());
                 summary.added.push(asset.clone());
             }
         }
-        self.opened.store.put_assets(std::slice::from_ref(asset)).await.context("failed to add an asset")
+        Ok(())
     }
 
     async fn list_series(&mut self, series_id: &str, summary: &mut Summary) -> anyhow::Result<()> {

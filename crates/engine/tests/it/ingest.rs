@@ -1,8 +1,9 @@
 //! Data come in.
 
-use engine::ingest::record_gaps;
+use engine::EngineError;
+use engine::ingest::{list_asset, record_gaps};
 use jiff::SignedDuration;
-use market::Timeframe;
+use market::{Asset, AssetKind, Timeframe};
 use storage::Store;
 
 use crate::home::{Home, at, coin, key, walk};
@@ -41,4 +42,29 @@ async fn the_last_price_moves_between_closes() {
     engine.receive_tick(&aaa, f64::NAN, event_time);
     let quote = engine.quote(&aaa).unwrap();
     assert_eq!((quote.price, quote.event_time), (close.price * 1.5, event_time));
+}
+
+#[tokio::test]
+async fn what_is_forecast_as_one_thing_does_not_become_another() {
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::H1, 400, at(END)).await;
+    let listed = coin("AAA");
+    let stable = Asset { kind: AssetKind::Stable, ..listed.clone() };
+    list_asset(&*home.store, Some(&listed), &stable).await.unwrap();
+    list_asset(&*home.store, Some(&stable), &listed).await.unwrap();
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let bar =
+        crate::home::next_bar(&walk(market::Calendar::Continuous, Timeframe::H1, 400, at(END), 1), Timeframe::H1, 1.0);
+    clock.set(bar.close_time);
+    engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
+    clock.set(bar.close_time + SignedDuration::from_mins(3));
+    assert_eq!(engine.run_once().await.unwrap().issued, 1);
+    for kind in [AssetKind::Stable, AssetKind::Equity] {
+        let said = Asset { kind, ..listed.clone() };
+        let refused = list_asset(&*home.store, Some(&listed), &said).await;
+        assert!(matches!(refused, Err(EngineError::KindChange { .. })), "{kind}: {refused:?}");
+    }
+    assert_eq!(home.store.assets().await.unwrap()[0], listed);
+    let renamed = Asset { name: "Another name".to_owned(), ..listed.clone() };
+    list_asset(&*home.store, Some(&listed), &renamed).await.unwrap();
 }

@@ -3,11 +3,11 @@
 use engine::ledger::{Expected, Verdict};
 use engine::replay::{Replay, Summary};
 use engine::{Engine, Settings};
-use market::{ChainId, Hash, Origin, Timeframe};
+use market::{Bar, ChainId, Hash, Origin, Timeframe};
 use storage::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::home::{Home, at, key, settings, walk};
+use crate::home::{Home, at, key, settings, symbol, walk};
 
 const END: &str = "2024-03-01T00:00:00Z";
 
@@ -58,4 +58,20 @@ async fn promise_3_a_replay_with_holes_explains_every_slot() {
         }
         Verdict::Broken(broken) => panic!("{broken}"),
     }
+}
+
+#[tokio::test]
+async fn promise_2_a_replay_forecasts_from_the_bar_as_it_was_told_first() {
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::D1, 1500, at(END)).await;
+    let bars = walk(market::Calendar::Continuous, Timeframe::D1, 1500, at(END), 1);
+    let told = *bars.iter().find(|bar| bar.close_time == at("2024-02-01T00:00:00Z")).unwrap();
+    let corrected = Bar { known_at: at("2024-02-05T12:00:00Z"), ..told.scaled(1.01) };
+    home.store.put_bars(&key("AAA", Timeframe::D1), &[corrected]).await.unwrap();
+    let (summary, _, engine) = replayed(&home).await;
+    assert_eq!((summary.issued, summary.missed), (2 * 41, 0), "the correction came between two closes");
+    let issued = engine.issued_at(&symbol("AAA"), Timeframe::D1, told.close_time).await.unwrap().unwrap();
+    assert_eq!((issued.forecast.as_of, issued.forecast.reference_price), (told.close_time, told.close));
+    assert!(engine.rederive(&issued.hash.short()).await.unwrap().is_identical());
+    let later = engine.issued_at(&symbol("AAA"), Timeframe::D1, at("2024-02-06T00:00:00Z")).await.unwrap().unwrap();
+    assert!(engine.rederive(&later.hash.short()).await.unwrap().is_identical(), "made from the corrected bar");
 }

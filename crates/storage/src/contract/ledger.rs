@@ -226,7 +226,8 @@ pub(super) async fn finds_what_is_due(store: &impl Store) {
     let drafts = [forecast("BTC", 10, &[1, 2, 5]), forecast("ETH", 10, &[1, 2]), forecast("BTC", 11, &[1, 2])];
     append(store, &chain, &drafts).await;
     let rows = store.entries(&chain, &every()).await.expect("read");
-    let due = async |through: i64, limit| store.due_outcomes(&chain, hour(through), limit).await.expect("read");
+    let due = async |through: i64, limit| store.due_outcomes(&chain, hour(through), None, limit).await.expect("read");
+    let due_after = async |after: u64| store.due_outcomes(&chain, hour(12), Some(after), 1).await.expect("read");
     let expect = |found: Vec<DueOutcome>, expected: &[(usize, &[(u32, i64)])]| {
         let expected: Vec<DueOutcome> = expected
             .iter()
@@ -241,6 +242,9 @@ pub(super) async fn finds_what_is_due(store: &impl Store) {
     expect(due(11, 99).await, &[(0, &[(1, 11)]), (1, &[(1, 11)])]);
     expect(due(12, 2).await, &[(0, &[(1, 11), (2, 12)]), (1, &[(1, 11), (2, 12)])]);
     expect(due(12, 0).await, &[]);
+    expect(due_after(0).await, &[(1, &[(1, 11), (2, 12)])]);
+    expect(due_after(1).await, &[(2, &[(1, 12)])]);
+    expect(due_after(2).await, &[]);
     assert_eq!(store.next_due(&chain).await.expect("read"), Some(hour(11)));
 
     let void = draft(12, Index::Void { forecast_seq: 1, horizon: 2 });

@@ -104,6 +104,15 @@ async fn keeps_bars_and_their_revisions(store: &impl Store) {
     assert_eq!(before, [first[0], first[1], first[2], revised[1]], "a revision is not known before its time");
     let after = store.bars(&all_at(&key, hour(7))).await.expect("bars are read");
     assert_eq!(after, [first[0], revised[0], first[2], revised[1]]);
+    let learnt = async |after, through| store.bars_learnt(&key, hour(after), hour(through)).await.expect("read");
+    assert_eq!(learnt(-9, 999).await, {
+        let mut rows = [first[0], first[1], first[2], revised[0], revised[1]];
+        rows.sort_by_key(|bar| (bar.known_at, bar.open_time));
+        rows
+    });
+    let at = |bar: &Bar| (bar.known_at.as_second() - hour(0).as_second()) / 3_600;
+    assert_eq!(learnt(at(&revised[0]) - 1, at(&revised[0])).await, [revised[0]], "both ends: after, and through");
+    assert_eq!(learnt(at(&revised[0]), 999).await, []);
     let early = store.bars(&all_at(&key, hour(2))).await.expect("bars are read");
     assert_eq!(early, first[..2], "a bar is known from its close on");
 

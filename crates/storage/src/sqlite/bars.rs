@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use jiff::Timestamp;
 use market::Bar;
 use sqlx::SqliteConnection;
 
@@ -221,6 +222,31 @@ pub(super) async fn select(store: &SqliteStore, query: &BarQuery<'_>) -> Result<
         bars.reverse();
     }
     Ok(bars)
+}
+
+pub(super) async fn learnt(
+    store: &SqliteStore,
+    key: &SeriesKey,
+    after: Timestamp,
+    through: Timestamp,
+) -> Result<Vec<Bar>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT open_time, close_time, open, high, low, close, volume, adj_close, known_at FROM bars
+         WHERE series_id = (
+             SELECT series_id FROM series WHERE symbol = $1 AND timeframe = $2 AND adjustment = $3 AND source = $4
+         ) AND known_at > $5 AND known_at <= $6
+         ORDER BY known_at, open_time",
+    )
+    .bind(key.symbol.as_str())
+    .bind(key.timeframe.as_str())
+    .bind(key.adjustment.as_str())
+    .bind(&key.source)
+    .bind(micros(after))
+    .bind(micros(through))
+    .fetch_all(&store.readers)
+    .await
+    .map_err(failed("read bars"))?;
+    rows.into_iter().map(bar).collect()
 }
 
 pub(super) async fn series(store: &SqliteStore) -> Result<Vec<SeriesInfo>> {

@@ -71,47 +71,62 @@ pub(super) struct Bulk {
     head: &'static str,
     n_columns: usize,
     tail: &'static str,
-    full: OnceLock<Arc<str>>,
+    texts: [OnceLock<Arc<str>>; N_RUNGS],
 }
 
 /// A query that is being given its values.
 pub(super) type Binding<'q> = Query<'q, Sqlite, SqliteArguments>;
 
+/// Statements of a few lengths, each a quarter of the one before and the last of one row, so that any number of rows is
+/// written by statements that are prepared already: preparing one takes longer than running it.
+const N_RUNGS: usize = 7;
+
 impl Bulk {
     pub(super) const fn new(head: &'static str, n_columns: usize, tail: &'static str) -> Self {
-        Self { head, n_columns, tail, full: OnceLock::new() }
+        Self { head, n_columns, tail, texts: [const { OnceLock::new() }; N_RUNGS] }
     }
 
-    /// How many rows go into one statement: about 15,000 values, of the 32,766 SQLite takes. Fewer cost more: each
-    /// statement keeps a copy of every page it changes, to be able to take itself back.
-    pub(super) const fn rows_per_statement(&self) -> usize {
-        15_000 / self.n_columns
+    /// How many rows go into a statement. The longest takes about 15,000 values, of the 32,766 SQLite takes: fewer cost
+    /// more, as each statement keeps a copy of every page it changes, to be able to take itself back.
+    const fn rows_on(&self, rung: usize) -> usize {
+        let n_rows = (15_000 / self.n_columns) >> (2 * rung);
+        if rung + 1 == N_RUNGS || n_rows == 0 { 1 } else { n_rows }
     }
 
-    fn text(&self, n_rows: usize) -> String {
+    fn text(&self, n_rows: usize) -> Arc<str> {
         let row = format!("({})", vec!["?"; self.n_columns].join(", "));
-        format!("{} {}{}", self.head, vec![row.as_str(); n_rows].join(", "), self.tail)
+        format!("{} {}{}", self.head, vec![row.as_str(); n_rows].join(", "), self.tail).into()
     }
 
-    /// The statement for so many rows.
-    pub(super) fn statement(&self, n_rows: usize) -> Binding<'static> {
-        if n_rows == self.rows_per_statement() {
-            let text = self.full.get_or_init(|| self.text(n_rows).into());
-            return sqlx::query(AssertSqlSafe(Arc::clone(text)));
-        }
-        // A single row is the live case and worth keeping prepared; the odd rest of a batch comes once.
-        sqlx::query(AssertSqlSafe(self.text(n_rows))).persistent(n_rows == 1)
+    /// The statements for all of `rows`, each with its share of them; `bind` gives the values of one row in the order of
+    /// the columns.
+    pub(super) fn statements<T>(
+        &'static self,
+        rows: &[T],
+        bind: impl Fn(Binding<'static>, &T) -> Binding<'static>,
+    ) -> impl Iterator<Item = Binding<'static>> {
+        let (mut rest, mut rung) = (rows, 0);
+        std::iter::from_fn(move || {
+            while self.rows_on(rung) > rest.len() {
+                rung = (!rest.is_empty()).then_some(rung + 1)?;
+            }
+            let n_rows = self.rows_on(rung);
+            let (share, left) = rest.split_at(n_rows);
+            rest = left;
+            let text = self.texts[rung].get_or_init(|| self.text(n_rows));
+            Some(share.iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(text))), &bind))
+        })
     }
 
-    /// Runs the statement over all rows; `bind` gives the values of one row in the order of the columns.
+    /// Runs the statements over all rows.
     pub(super) async fn execute<T>(
-        &self,
+        &'static self,
         connection: &mut SqliteConnection,
         rows: &[T],
         bind: impl Fn(Binding<'static>, &T) -> Binding<'static>,
     ) -> sqlx::Result<()> {
-        for chunk in rows.chunks(self.rows_per_statement()) {
-            chunk.iter().fold(self.statement(chunk.len()), &bind).execute(&mut *connection).await?;
+        for statement in self.statements(rows, bind) {
+            statement.execute(&mut *connection).await?;
         }
         Ok(())
     }

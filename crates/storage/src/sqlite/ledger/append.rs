@@ -111,10 +111,10 @@ async fn stored_horizons(connection: &mut SqliteConnection, chain_id: i64, draft
     type Row = (i64, i64, i64, Option<i64>, String, String, i64, i64);
     let wanted: Vec<(u64, u32)> = drafts.iter().filter_map(|draft| closes(&draft.index)).collect();
     let mut horizons = Horizons::with_capacity(wanted.len());
-    for chunk in wanted.chunks(SELECT_HORIZONS.rows_per_statement()) {
-        let query = chunk.iter().fold(SELECT_HORIZONS.statement(chunk.len()), |query, &(forecast_seq, horizon)| {
-            query.bind(chain_id).bind(bounded(forecast_seq)).bind(i64::from(horizon))
-        });
+    let bind = |query: Binding<'static>, &(forecast_seq, horizon): &(u64, u32)| {
+        query.bind(chain_id).bind(bounded(forecast_seq)).bind(i64::from(horizon))
+    };
+    for query in SELECT_HORIZONS.statements(&wanted, bind) {
         let rows = query.try_map(|row| <Row as sqlx::FromRow<_>>::from_row(&row));
         for row in rows.fetch_all(&mut *connection).await.map_err(failed(OPERATION))? {
             let (forecast_seq, horizon, target_time, outcome_seq, symbol, timeframe, as_of, issued_at) = row;

@@ -5,7 +5,7 @@ use market::ChainId;
 
 use super::super::SqliteStore;
 use super::super::rows::{Bulk, failed, micros, timestamp, unsigned};
-use super::{ENTRY, Row, entry_row};
+use super::{ENTRY, Row, bounded, entry_row};
 use crate::store::{DueOutcome, Result};
 
 // A join and not IN: SQLite would walk over the whole ledger for a list of pairs.
@@ -21,6 +21,7 @@ pub(in super::super) async fn due_outcomes(
     store: &SqliteStore,
     chain: &ChainId,
     through: Timestamp,
+    after_seq: Option<u64>,
     limit: u32,
 ) -> Result<Vec<DueOutcome>> {
     let failed = failed("find due forecasts");
@@ -29,6 +30,7 @@ pub(in super::super) async fn due_outcomes(
              SELECT chain_id, forecast_seq, horizon, target_time FROM ledger_horizons
              WHERE chain_id = (SELECT chain_id FROM chains WHERE chain = $1)
                  AND outcome_seq IS NULL AND target_time <= $2
+                 AND ($4 IS NULL OR forecast_seq > $4)
          )
          SELECT chain_id, forecast_seq, horizon, target_time FROM due
          WHERE forecast_seq IN (SELECT DISTINCT forecast_seq FROM due ORDER BY forecast_seq LIMIT $3)
@@ -37,6 +39,7 @@ pub(in super::super) async fn due_outcomes(
     .bind(chain.to_string())
     .bind(micros(through))
     .bind(i64::from(limit))
+    .bind(after_seq.map(bounded))
     .fetch_all(&store.readers)
     .await
     .map_err(failed)?;
@@ -45,8 +48,7 @@ pub(in super::super) async fn due_outcomes(
     let mut seqs: Vec<(i64, i64)> = due.iter().map(|&(chain_id, seq, ..)| (chain_id, seq)).collect();
     seqs.dedup();
     let mut outcomes: Vec<DueOutcome> = Vec::with_capacity(seqs.len());
-    for chunk in seqs.chunks(SELECT.rows_per_statement()) {
-        let query = chunk.iter().fold(SELECT.statement(chunk.len()), |q, (chain_id, seq)| q.bind(*chain_id).bind(*seq));
+    for query in SELECT.statements(&seqs, |query, (chain_id, seq)| query.bind(*chain_id).bind(*seq)) {
         let rows = query.try_map(|row| <Row as sqlx::FromRow<_>>::from_row(&row));
         for row in rows.fetch_all(&store.readers).await.map_err(failed)? {
             outcomes.push(DueOutcome { forecast: entry_row(row)?, due: Vec::new() });

@@ -134,8 +134,8 @@ proptest! {
             let rows = cut.entries(&live(), &all).await.unwrap();
             prop_assert_eq!(&rows, &whole.entries(&live(), &all).await.unwrap());
             prop_assert_eq!(rows.into_iter().map(|row| row.entry).collect::<Vec<_>>(), entries);
-            let due = whole.due_outcomes(&live(), hour(999), 999).await.unwrap();
-            prop_assert_eq!(cut.due_outcomes(&live(), hour(999), 999).await.unwrap(), due);
+            let due = whole.due_outcomes(&live(), hour(999), None, 999).await.unwrap();
+            prop_assert_eq!(cut.due_outcomes(&live(), hour(999), None, 999).await.unwrap(), due);
             Ok(())
         })?;
     }
