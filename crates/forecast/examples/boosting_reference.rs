@@ -16,6 +16,9 @@ use hessboost::prelude::*;
 use market::LEVELS;
 use rand::{RngExt, SeedableRng};
 
+#[path = "../benches/cpu/mod.rs"]
+mod cpu;
+
 const ROWS: usize = 40_000;
 const COLUMNS: usize = 90;
 const SHOWN: usize = 2000;
@@ -54,9 +57,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .seed(7)
             .nthread(1)
             .build()?;
-        let began = cpu_seconds()?;
+        let began = cpu::cpu_seconds()?;
         let model = train(&params, &matrix, rounds)?;
-        let seconds = cpu_seconds()? - began;
+        let seconds = cpu::cpu_seconds()? - began;
         let shown = DMatrix::from_dense(&x[..SHOWN * COLUMNS], SHOWN, COLUMNS)?;
         let predictions = model.predict(&shown, Iterations::Best)?;
         write(&folder.join(format!("{name}.f32")), predictions.as_slice())?;
@@ -67,14 +70,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::fs::write(folder.join(format!("{name}.json")), report)?;
     }
     Ok(())
-}
-
-/// What this process has used of processors so far: `utime` and `stime` of proc(5), in hundredths of a second.
-fn cpu_seconds() -> Result<f64, Box<dyn std::error::Error>> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat is not as expected")?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / 100.0)
 }
 
 fn write(path: &Path, values: &[f32]) -> std::io::Result<()> {
