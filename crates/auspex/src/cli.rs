@@ -143,3 +143,14 @@ pub(crate) fn end_of(date: Date) -> Timestamp {
 pub(crate) fn date_of(instant: Timestamp) -> Date {
     TimeZone::UTC.to_datetime(instant).date()
 }
+
+/// At least so many sampled rows train a booster.
+pub(crate) const MIN_MAX_ROWS: usize = 1000;
+
+/// The rows a booster may train on, as given on the command line.
+pub(crate) fn max_rows(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(rows) if rows >= MIN_MAX_ROWS => Ok(rows),
+        _ => Err(format!("a number of at least {MIN_MAX_ROWS} is expected")),
+    }
+}

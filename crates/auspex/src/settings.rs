@@ -15,6 +15,8 @@ use jiff::SignedDuration;
 use market::{ChainId, Timeframe};
 use serde::Deserialize;
 
+use crate::cli::MIN_MAX_ROWS;
+
 pub(crate) use layers::{From, Leaf, Leaves};
 
 /// The defaults, which are also the manual.
@@ -176,7 +178,7 @@ impl Settings {
         }
         let engine = &self.engine;
         let at_least = [
-            ("engine.max_rows", engine.max_rows as u64, 1000),
+            ("engine.max_rows", engine.max_rows as u64, MIN_MAX_ROWS as u64),
             ("engine.booster_refit_months", u64::from(engine.booster_refit_months), 1),
             ("engine.gate_months", u64::from(engine.gate_months), 1),
             ("engine.refresh_s", engine.refresh_s, 1),

@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::train::Trained;
+use engine::train::{Trained, TrainingJob};
 use engine::{Engine, EngineError};
 use forecast::ForecastError;
 use jiff::{SignedDuration, Timestamp};
 use market::{AssetClass, Timeframe};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-
-use crate::cli::date_of;
 
 /// What came of a training.
 #[derive(Debug)]
@@ -28,17 +26,6 @@ const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// How often it is looked at what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// The classes and base timeframes that have bars and are forecast.
-pub(crate) fn trainable(engine: &Engine) -> Vec<(AssetClass, Timeframe)> {
-    let mut trainable = engine.trainable();
-    let settings = engine.settings();
-    trainable.retain(|(class, base)| {
-        let mut timeframes = Timeframe::forecast_for(*class).iter().filter(|timeframe| timeframe.base() == *base);
-        timeframes.any(|timeframe| settings.timeframes.is_empty() || settings.timeframes.contains(timeframe))
-    });
-    trainable
-}
 
 /// Trains from scratch.
 pub(crate) async fn train(engine: &Engine, class: AssetClass, base: Timeframe) -> Result<Outcome, EngineError> {
@@ -59,23 +46,20 @@ fn told(trained: Result<Trained, EngineError>) -> Result<Outcome, EngineError> {
 pub(crate) async fn run(engine: Arc<Engine>, token: CancellationToken) {
     let mut not_before: HashMap<(AssetClass, Timeframe), Timestamp> = HashMap::new();
     while !token.is_cancelled() {
-        for (class, base) in trainable(&engine) {
+        for (class, base) in engine.trainable() {
             let now = engine.clock().now();
             let waits = not_before.get(&(class, base)).is_some_and(|instant| now < *instant);
-            let Some(job) = due(&engine, class, base, now).filter(|_| !waits && !token.is_cancelled()) else {
+            let Some(job) = engine.training_due(class, base).filter(|_| !waits && !token.is_cancelled()) else {
                 continue;
             };
-            info!("training {class} {base} ({})", if job == Job::Train { "from scratch" } else { "linear stages" });
-            let work = async {
-                match job {
-                    Job::Train => told(engine.train(class, base).await),
-                    Job::Refit => told(engine.refit(class, base).await),
-                }
-            };
+            info!(
+                "training {class} {base} ({})",
+                if job == TrainingJob::Train { "from scratch" } else { "linear stages" }
+            );
             // Whoever ends does not wait for a training: nothing of it is written before its end.
             let outcome = tokio::select! {
                 () = token.cancelled() => return,
-                outcome = work => outcome,
+                trained = engine.run_training(job, class, base) => told(trained),
             };
             match outcome {
                 Ok(Outcome::Trained(_)) => {}
@@ -94,24 +78,4 @@ pub(crate) async fn run(engine: Arc<Engine>, token: CancellationToken) {
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Job {
-    Train,
-    Refit,
-}
-
-/// A class without a model is trained; one whose boosters are old too; with each month the linear stages are refitted.
-fn due(engine: &Engine, class: AssetClass, base: Timeframe, now: Timestamp) -> Option<Job> {
-    let Some(trained_at) = engine.trained_at(class, base) else { return Some(Job::Train) };
-    let months = |from: Timestamp| {
-        let (from, to) = (date_of(from), date_of(now));
-        (i32::from(to.year()) * 12 + i32::from(to.month())) - (i32::from(from.year()) * 12 + i32::from(from.month()))
-    };
-    let old = |through: Timestamp| months(through) >= engine.settings().booster_refit_months.max(1).cast_signed();
-    if engine.boosters_through(class, base).is_some_and(old) {
-        return Some(Job::Train);
-    }
-    (months(trained_at) >= 1).then_some(Job::Refit)
 }

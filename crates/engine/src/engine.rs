@@ -120,7 +120,7 @@ impl Engine {
             for base in [Timeframe::H1, Timeframe::D1] {
                 match assemble(&*self.store, &assets, class, base, now, None).await {
                     Ok(assembled) => {
-                        let model = self.served_model(class, base, now).await?;
+                        let model = self.readable_model(class, base, now).await?;
                         sheets.insert((class, base), Sheet::new(assembled, model));
                     }
                     Err(EngineError::NothingToTrain { .. }) => {}

@@ -5,7 +5,7 @@ use market::{AssetClass, Forecast};
 
 use crate::assemble::assemble;
 use crate::body::{Body, ForecastBody};
-use crate::desk::Sheet;
+use crate::desk::{Served, Sheet};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::issue::{forecast_slot, issued_from_row};
@@ -82,8 +82,8 @@ impl Engine {
     async fn rederive_bars(&self, stored: &Forecast) -> Result<Forecast> {
         let (class, base) = (stored.asset_class, stored.timeframe.base());
         let assembled = assemble(&*self.store, &self.assets(), class, base, stored.as_of, None).await?;
-        let model = match stored.model.trained_through {
-            Some(_) => Some(self.model_by_id(&stored.model.id).await?),
+        let model = match stored.model.trained_at {
+            Some(trained_at) => Some(Served { trained_at, ..self.model_by_id(&stored.model.id).await? }),
             None => None,
         };
         let slot = Slot { symbol: stored.symbol.clone(), timeframe: stored.timeframe, close: stored.as_of };

@@ -3,10 +3,11 @@
 //! Everything is in the store already, each row with the moment it could first have been known. The replay hands the
 //! engine a row when the clock has reached that moment, and not before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use forecast::ForecastError;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Timeframe};
@@ -97,7 +98,10 @@ impl Replay {
             let reason = format!("no stored row becomes known after {} and by {}", self.from, self.to);
             return Err(EngineError::NothingToReplay { reason });
         }
-        let mut trainings = Trainings::new(engine);
+        // The schedule begins here; of a run that was broken off, what was due then may not have been written any more.
+        engine.run_once().await?;
+        let mut trainings = Trainings::default();
+        trainings.run_due(engine, tell).await?;
         let mut summary = Summary::default();
         let total = arrivals.len();
         for (done, (now, arrived)) in arrivals.into_iter().enumerate() {
@@ -108,8 +112,6 @@ impl Replay {
                 () = token.cancelled() => break,
                 () = self.pace(clock, now) => {}
             }
-            // Models are fitted on what was known before this instant.
-            trainings.run_due(engine, now).await?.into_iter().for_each(&mut *tell);
             clock.set(now);
             engine.arrive(arrived, now).await?;
             let step = engine.step(Patience::None).await?;
@@ -119,6 +121,8 @@ impl Replay {
             summary.voided += step.voided;
             summary.missed += step.missed;
             tell(Told::Stepped { now, done: done + 1, total, step });
+            // As live: what is due is issued first, and models are fitted on what was known then.
+            trainings.run_due(engine, tell).await?;
         }
         Ok(summary)
     }
@@ -195,48 +199,29 @@ impl Engine {
     }
 }
 
-/// When models are trained and refitted: at the start, then with each month.
+/// What could not be trained, and when it is tried again.
+#[derive(Default)]
 struct Trainings {
-    due: Vec<(AssetClass, Timeframe)>,
-    months_done: u32,
-    next: Option<Timestamp>,
+    not_before: HashMap<(AssetClass, Timeframe), Option<Timestamp>>,
 }
 
 impl Trainings {
-    fn new(engine: &Engine) -> Self {
-        let settings = engine.settings();
-        let mut due = engine.trainable();
-        // Bars that no forecast timeframe is made from need no model.
-        due.retain(|(class, base)| {
-            let mut timeframes = Timeframe::forecast_for(*class).iter().filter(|timeframe| timeframe.base() == *base);
-            timeframes.any(|timeframe| settings.timeframes.is_empty() || settings.timeframes.contains(timeframe))
-        });
-        Self { due, months_done: 0, next: None }
-    }
-
-    async fn run_due(&mut self, engine: &Engine, now: Timestamp) -> Result<Vec<Told>> {
-        if self.next.is_some_and(|next| now < next) {
-            return Ok(Vec::new());
-        }
-        let from_scratch = self.months_done.is_multiple_of(engine.settings().booster_refit_months.max(1));
-        let mut trained = Vec::new();
-        for &(class, base) in &self.due {
-            let done = match from_scratch || engine.trained_through(class, base).is_none() {
-                true => engine.train(class, base).await,
-                false => engine.refit(class, base).await,
-            };
-            match done {
-                Ok(done) => trained.push(Told::Trained(done)),
+    async fn run_due(&mut self, engine: &Engine, tell: &mut (dyn FnMut(Told) + Send)) -> Result<()> {
+        let now = engine.clock().now();
+        for (class, base) in engine.trainable() {
+            let waits = self.not_before.get(&(class, base)).is_some_and(|at| at.is_none_or(|at| now < at));
+            let Some(job) = engine.training_due(class, base).filter(|_| !waits) else { continue };
+            match engine.run_training(job, class, base).await {
+                Ok(trained) => tell(Told::Trained(trained)),
                 // The baseline is served until there is enough history.
-                Err(EngineError::Forecast { cause: forecast::ForecastError::NotEnoughHistory(reason), .. }) => {
-                    trained.push(Told::Untrained { asset_class: class, timeframe: base, reason });
+                Err(EngineError::Forecast { cause: ForecastError::NotEnoughHistory(reason), .. }) => {
+                    tell(Told::Untrained { asset_class: class, timeframe: base, reason });
+                    self.not_before.insert((class, base), first_of_next_month(now));
                 }
                 Err(error) => return Err(error),
             }
         }
-        self.months_done += 1;
-        self.next = first_of_next_month(now);
-        Ok(trained)
+        Ok(())
     }
 }
 

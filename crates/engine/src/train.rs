@@ -4,10 +4,11 @@ use std::sync::{Arc, LazyLock};
 
 use forecast::score::LossPanel;
 use forecast::{Artefact, BacktestSpec, FitParams, ModelName, ModelSet, Panel};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{AssetClass, Hash, Timeframe};
-use storage::{Draft, EventKind, Index, ModelRecord};
-use tracing::info;
+use storage::{Draft, EventKind, Index, ModelRecord, StoreError};
+use tracing::{info, warn};
 
 use crate::assemble::assemble;
 use crate::body::{Body, ModelBody};
@@ -45,6 +46,24 @@ pub struct Trained {
     pub gates: Vec<HorizonGate>,
 }
 
+/// What a model is due for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrainingJob {
+    /// There is none, or its boosters are old: all of it is trained, and judged.
+    Train,
+    /// A month has turned: the linear stages are fitted anew.
+    Refit,
+}
+
+/// How many months have turned, in UTC.
+fn months_between(from: Timestamp, to: Timestamp) -> i32 {
+    let month = |at: Timestamp| {
+        let date = TimeZone::UTC.to_datetime(at).date();
+        i32::from(date.year()) * 12 + i32::from(date.month())
+    };
+    month(to) - month(from)
+}
+
 /// What the purged walk-forward found at one horizon.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HorizonGate {
@@ -63,28 +82,40 @@ pub struct HorizonGate {
 }
 
 impl Engine {
-    /// The classes and base timeframes that have bars.
+    /// The classes and base timeframes that have bars and are forecast.
     #[must_use]
     pub fn trainable(&self) -> Vec<(AssetClass, Timeframe)> {
-        self.desk().sheets.keys().copied().collect()
+        let wanted = &self.settings.timeframes;
+        let forecast = |(class, base): &(AssetClass, Timeframe)| {
+            let mut timeframes = Timeframe::forecast_for(*class).iter().filter(|timeframe| timeframe.base() == *base);
+            timeframes.any(|timeframe| wanted.is_empty() || wanted.contains(timeframe))
+        };
+        self.desk().sheets.keys().copied().filter(forecast).collect()
     }
 
-    /// Whether a class has a model, promoted or not, and through when it was trained.
+    /// What the model of a class is due for. It follows from the time and the model in service alone, so that whoever is
+    /// interrupted and goes on does the same.
     #[must_use]
-    pub fn trained_through(&self, class: AssetClass, base: Timeframe) -> Option<Timestamp> {
-        self.desk().sheets.get(&(class, base))?.model.as_ref().map(|model| model.trained_through)
+    pub fn training_due(&self, class: AssetClass, base: Timeframe) -> Option<TrainingJob> {
+        let now = self.clock.now();
+        let desk = self.desk();
+        let Some(model) = &desk.sheets.get(&(class, base))?.model else { return Some(TrainingJob::Train) };
+        let old = |through| months_between(through, now) >= self.settings.booster_refit_months.max(1).cast_signed();
+        if model.set.boosters_through().is_some_and(old) {
+            return Some(TrainingJob::Train);
+        }
+        (months_between(model.trained_at, now) >= 1).then_some(TrainingJob::Refit)
     }
 
-    /// When the model of a class was last trained or refitted, promoted or not.
-    #[must_use]
-    pub fn trained_at(&self, class: AssetClass, base: Timeframe) -> Option<Timestamp> {
-        self.desk().sheets.get(&(class, base))?.model.as_ref().map(|model| model.trained_at)
-    }
-
-    /// The latest information the boosters of a class's model have seen; refits keep them.
-    #[must_use]
-    pub fn boosters_through(&self, class: AssetClass, base: Timeframe) -> Option<Timestamp> {
-        self.desk().sheets.get(&(class, base))?.model.as_ref()?.set.boosters_through()
+    /// Does what is due; see [`Engine::train`] and [`Engine::refit`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub async fn run_training(&self, job: TrainingJob, class: AssetClass, base: Timeframe) -> Result<Trained> {
+        match job {
+            TrainingJob::Train => self.train(class, base).await,
+            TrainingJob::Refit => self.refit(class, base).await,
+        }
     }
 
     /// Trains a class from scratch on what is known now, judges it, stores it, and puts it in service if it passes.
@@ -169,8 +200,6 @@ impl Engine {
             artefact: blob,
         };
         self.store.put_model(&record).await?;
-        // The same bytes may have been stored before: a model is named by them, and keeps its first date.
-        let trained_at = self.store.model(&record.id).await?.map_or(now, |stored| stored.trained_at);
         let Judgement { promoted, reason, gates } = judgement;
         let body = Body::Model(ModelBody {
             recorded_at: now,
@@ -185,7 +214,7 @@ impl Engine {
             reason: reason.clone(),
         });
         let draft = Draft { recorded_at: now, body: body.to_json(), index: Index::Model };
-        {
+        let trained_at = {
             let _one_at_a_time = self.stepping.lock().await;
             // The clock may have moved on past `now` while other entries were written.
             let recorded_at = self.clock.now();
@@ -195,7 +224,8 @@ impl Engine {
             self.record_missed(recorded_at).await?;
             self.ensure_schedule(recorded_at).await?;
             self.store.append(&self.settings.chain, &[draft]).await?;
-        }
+            recorded_at
+        };
         info!(model.id = record.id, promoted, "trained {class} {base}: {reason}");
         let served = Served {
             id: record.id.clone(),
@@ -242,10 +272,33 @@ impl Engine {
                 let mut served = self.model_by_id(&body.model_id).await?;
                 served.promoted = body.decision == "promoted";
                 served.reason = body.reason;
+                // By this chain's word: another one may have come to the same bytes at another time.
+                served.trained_at = body.recorded_at;
                 return Ok(Some(served));
             }
         }
         Ok(None)
+    }
+
+    /// As [`Engine::served_model`], without one that is lost or damaged: the baseline is served until it is trained anew.
+    pub(crate) async fn readable_model(
+        &self,
+        class: AssetClass,
+        base: Timeframe,
+        now: Timestamp,
+    ) -> Result<Option<Served>> {
+        match self.served_model(class, base, now).await {
+            Err(
+                error @ (EngineError::NoModel { .. }
+                | EngineError::Forecast { .. }
+                | EngineError::Store(StoreError::Corrupt { .. })),
+            ) => {
+                let error = crate::engine::format_chain(&error);
+                warn!(%error, "the {class} {base} model cannot be read: the baseline is served until one is trained");
+                Ok(None)
+            }
+            served => served,
+        }
     }
 
     /// A stored model, as if promoted.

@@ -92,7 +92,7 @@ impl SqliteStore {
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let writer = pool(1).after_release(|connection, _| Box::pin(settled(connection)));
         let writer = writer.connect_with(writing).await.map_err(open)?;
-        MIGRATIONS.run(&writer).await.map_err(StoreError::Migrate)?;
+        migrate(&writer).await?;
 
         let reading = options.read_only(true).pragma("cache_size", READER_CACHE);
         let readers = pool(N_READERS).connect_with(reading).await.map_err(open)?;
@@ -111,7 +111,7 @@ impl SqliteStore {
             .disable_statement_logging();
         let pool = pool(1).idle_timeout(None).max_lifetime(None).connect_with(options).await;
         let pool = pool.map_err(|cause| StoreError::Open { path: ":memory:".to_owned(), cause })?;
-        MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        migrate(&pool).await?;
         Ok(Self { writer: pool.clone(), readers: pool, path: ":memory:".into() })
     }
 
@@ -141,6 +141,14 @@ async fn settled(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     // The ping waits for the rollback that a dropped transaction has put in the queue.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
+}
+
+/// Brings the schema up to date: all of it or nothing, and one process at a time.
+async fn migrate(writer: &SqlitePool) -> Result<()> {
+    let migrate = |cause: sqlx::Error| StoreError::Migrate(cause.into());
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(migrate)?;
+    MIGRATIONS.run(&mut *tx).await.map_err(StoreError::Migrate)?;
+    tx.commit().await.map_err(migrate)
 }
 
 /// Looks at the schema version before anything is changed.

@@ -338,7 +338,7 @@ pub trait Store: Send + Sync + Debug {
     /// All gaps of a series, filled ones too, ascending by `from`.
     async fn gaps(&self, key: &SeriesKey) -> Result<Vec<Gap>>;
 
-    /// Adds a model; the same id again changes nothing.
+    /// Adds a model; the same again changes nothing, but mends a stored one that was damaged.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when id, hash and bytes disagree.

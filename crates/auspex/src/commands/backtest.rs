@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use market::{Adjustment, Asset, AssetClass, AssetKind, Symbol, Timeframe};
 
-use crate::cli::{Context, Usage, end_of, start_of, usage};
+use crate::cli::{Context, Usage, end_of, max_rows, start_of, usage};
 use crate::compose::{Opened, system_clock};
 use crate::screen::{self, count};
 
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "all", value_delimiter = ',', value_name = "A,B")]
     models: Vec<String>,
     /// At most so many sampled rows train one booster [default: engine.max_rows]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = max_rows)]
     max_rows: Option<usize>,
     /// The view of prices: raw, split or total_return; series that do not have it keep their own
     #[arg(long, default_value = "total_return", value_name = "VIEW")]

@@ -10,13 +10,13 @@ use engine::replay::{Replay, Summary, Told};
 use engine::{Engine, EngineError};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use market::{Adjustment, ChainId, Clock, ManualClock, Origin, Timeframe};
+use market::{Adjustment, AssetClass, ChainId, Clock, ManualClock, Origin, Timeframe};
 use serde_json::json;
 use storage::ChainInfo;
 use tokio_util::sync::CancellationToken;
 
 use super::import::{self, BarReading};
-use crate::cli::{Context, Usage, end_of, start_of, usage};
+use crate::cli::{Context, Usage, end_of, max_rows, start_of, usage};
 use crate::compose::system_clock;
 use crate::lifecycle::cancel_on_signal;
 use crate::screen::{self, count};
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     #[arg(long)]
     seed: Option<u64>,
     /// At most so many sampled rows train one booster [default: engine.max_rows]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = max_rows)]
     max_rows: Option<usize>,
     /// Print JSON
     #[arg(long)]
@@ -88,6 +88,14 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     if args.from > args.to {
         return usage(format!("--from {} is after --to {}", args.from, args.to));
     }
+    let ever = |timeframe: &Timeframe| {
+        [AssetClass::Crypto, AssetClass::Stocks, AssetClass::Macro]
+            .iter()
+            .any(|class| Timeframe::forecast_for(*class).contains(timeframe))
+    };
+    if let Some(never) = args.timeframe.iter().find(|timeframe| !ever(timeframe)) {
+        return usage(format!("--timeframe {never}: nothing is forecast on it"));
+    }
     // A day's last bar closes with the beginning of the next.
     let (from, to) = (start_of(args.from), end_of(args.to) + SignedDuration::from_micros(1));
     let _lock = context.home.lock()?;
@@ -104,7 +112,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
             bail!("{}: {error}", path.display());
         }
     }
-    let run_id = args.run_id.clone().unwrap_or_else(|| system_clock().now().strftime("%Y%m%dT%H%M%SZ").to_string());
+    let run_id = args.run_id.clone().unwrap_or_else(|| system_clock().now().strftime("%Y%m%dT%H%M%S%3fZ").to_string());
     let chain = ChainId::new(Origin::Replay, Some(&run_id)).map_err(|error| Usage(format!("--run-id: {error}")))?;
     let assets = opened.assets_named(&args.symbols)?;
     let (symbols, classes): (Vec<_>, Vec<_>) =
@@ -128,8 +136,6 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     if let Some(head) = &head {
         screen::note(format!("{chain} goes on after entry {}, recorded at {}", head.seq, head.recorded_at));
     }
-    // The schedule begins here; of a run that was broken off, what was due then may not have been written any more.
-    engine.run_once().await?;
     let started = Instant::now();
     let replay = Replay { from: begin, to, speed: args.speed.0 };
     let summary = match begin >= to {
@@ -138,11 +144,14 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     };
     let head = opened.store.head(&chain).await?;
     opened.store.close().await;
-    let Some(head) = head else { bail!("nothing was written: no asset had enough bars by {from}") };
+    let Some(head) = head else { bail!("nothing was written") };
     let seconds = started.elapsed().as_secs_f64();
     match args.json {
         true => screen::say_json(&to_json(&head, &summary, clock.now(), seconds))?,
         false => screen::say(to_text(&head, &summary, clock.now(), seconds))?,
+    }
+    if head.seq == 0 {
+        bail!("no asset was forecast: none that was asked for had enough bars from {} to {}", args.from, args.to);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -172,7 +181,10 @@ async fn drive(replay: &Replay, engine: &Engine, clock: &Arc<ManualClock>, goes_
     if goes_on && matches!(summary, Err(EngineError::NothingToReplay { .. })) {
         return Ok(Summary::default());
     }
-    summary.context("the replay broke off; what was written stands, and the same --run-id goes on")
+    match summary {
+        Err(error @ EngineError::NothingToReplay { .. }) => Err(error.into()),
+        summary => summary.context("the replay broke off; what was written stands, and the same --run-id goes on"),
+    }
 }
 
 fn to_text(head: &ChainInfo, summary: &Summary, now: Timestamp, seconds: f64) -> String {

@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let _lock = context.home.lock()?;
     let opened = context.open_existing().await?;
     let engine = context.engine(&opened, ChainId::live(), system_clock(), |_| ()).await?;
-    let mut wanted = upkeep::trainable(&engine);
+    let mut wanted = engine.trainable();
     wanted.retain(|(class, base)| {
         args.class.is_none_or(|only| only == *class) && args.timeframe.is_none_or(|only| only.base() == *base)
     });

@@ -1,7 +1,7 @@
 //! Replays, and what their ledgers prove.
 
 use engine::ledger::{Expected, Verdict};
-use engine::replay::{Replay, Summary};
+use engine::replay::{Replay, Summary, Told};
 use engine::{Engine, Settings};
 use market::{Bar, ChainId, Hash, Origin, Timeframe};
 use storage::Store;
@@ -38,6 +38,38 @@ async fn promise_7_a_replay_again_gives_the_same_head() {
         heads.push(head);
     }
     assert_eq!(heads[0], heads[1]);
+}
+
+/// Runs a replay and breaks it off after each of some numbers of steps; every piece goes on where the ledger ends.
+async fn replayed_in_pieces(home: &Home, pieces: &[usize]) -> (Hash, usize) {
+    let mut from = at("2024-01-20T00:00:00Z");
+    let mut trainings = 0;
+    for steps in pieces.iter().copied().chain([usize::MAX]) {
+        let (engine, clock) = home.engine_with(from, replay_settings()).await;
+        let replay = Replay { from, to: at(END), speed: None };
+        let token = CancellationToken::new();
+        let mut tell = |told: Told| match told {
+            Told::Stepped { done, .. } if done >= steps => token.cancel(),
+            Told::Trained(_) => trainings += 1,
+            _ => {}
+        };
+        replay.run(&engine, &clock, &token, &mut tell).await.unwrap();
+        from = home.store.head(engine.chain()).await.unwrap().unwrap().recorded_at;
+    }
+    let head = home.store.head(&replay_settings().chain).await.unwrap().unwrap();
+    (head.hash, trainings)
+}
+
+#[tokio::test]
+async fn promise_7_a_replay_that_was_broken_off_ends_on_the_same_head() {
+    let mut heads = Vec::new();
+    for pieces in [&[][..], &[3, 4], &[1, 10, 1]] {
+        let home = Home::with_coins(&["AAA", "BBB"], Timeframe::D1, 1500, at(END)).await;
+        heads.push(replayed_in_pieces(&home, pieces).await);
+    }
+    assert_eq!(heads[0].1, 3, "one training, and a refit with each of two months");
+    assert_eq!(heads[0], heads[1]);
+    assert_eq!(heads[0], heads[2]);
 }
 
 #[tokio::test]

@@ -27,13 +27,14 @@ fn record(row: Row, artefact: Vec<u8>) -> Result<ModelRecord> {
 /// The model, when its id, hash and bytes agree.
 fn checked(model: &ModelRecord) -> Result<()> {
     let actual = Hash::of(&model.artefact);
-    if actual == model.sha256 && actual.short() == model.id {
+    let reason = if actual != model.sha256 {
+        format!("its hash should be {} and is {actual}", model.sha256)
+    } else if actual.short() != model.id {
+        format!("a model with the hash {actual} is named {}", actual.short())
+    } else {
         return Ok(());
-    }
-    Err(StoreError::Corrupt {
-        what: format!("model {}", model.id),
-        reason: format!("its hash should be {} and is {actual}", model.sha256),
-    })
+    };
+    Err(StoreError::Corrupt { what: format!("model {}", model.id), reason })
 }
 
 pub(super) async fn put(store: &SqliteStore, model: &ModelRecord) -> Result<()> {
@@ -41,7 +42,12 @@ pub(super) async fn put(store: &SqliteStore, model: &ModelRecord) -> Result<()> 
     sqlx::query(
         "INSERT INTO models
              (model_id, asset_class, timeframe, name, trained_at, trained_through, sha256, manifest, artefact)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (model_id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         -- The same bytes again change nothing, but mend a row that was damaged.
+         ON CONFLICT (model_id) DO UPDATE
+             SET sha256 = excluded.sha256, manifest = excluded.manifest, artefact = excluded.artefact
+             WHERE (models.sha256, models.manifest, models.artefact)
+                 IS NOT (excluded.sha256, excluded.manifest, excluded.artefact)",
     )
     .bind(&model.id)
     .bind(model.asset_class.as_str())
