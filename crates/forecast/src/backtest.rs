@@ -244,7 +244,7 @@ fn forecast_period(
     let pool = models.iter().find(|m| m.kind == panel.kind(asset));
     let mut columns = vec![ForecastColumns::default(); spec.models.len() * spec.horizons.len()];
     for row in rows {
-        let mut predictor = pool.map(|pool| Predictor::new(pool, panel, asset, row));
+        let mut predictor = pool.map(|pool| Predictor::new(pool, panel, asset, row, &spec.models));
         let cells = spec.models.iter().flat_map(|m| spec.horizons.iter().map(move |h| (*m, *h)));
         for ((model, horizon), columns) in cells.zip(&mut columns) {
             if row + horizon as usize >= close.len() {

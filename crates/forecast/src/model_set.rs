@@ -213,7 +213,7 @@ impl ModelSet {
         if models.contains(&ModelName::BoostedQuantiles) && !self.settings.quantiles {
             return Err(ForecastError::Mismatch(format!("{} was not fitted", ModelName::BoostedQuantiles)));
         }
-        Ok(Predictor::new(pool, panel, asset, row))
+        Ok(Predictor::new(pool, panel, asset, row, models))
     }
 
     fn check(&self, panel: &Panel) -> Result<(), ForecastError> {

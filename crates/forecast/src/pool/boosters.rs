@@ -135,25 +135,33 @@ fn extend_member(
         // Rows the boosters may have seen are judged by the one that did not.
         let seen = series.close_us[row + horizon] <= boosters.through_us;
         let fold = seen.then(|| trainer.block(matrix, at) % FOLDS);
-        *cached = boosted(boosters, har, fold, &input)?;
+        *cached = (boosted(boosters, har, fold, &input)?, stretched(boosters, har, fold, &input)?);
     }
     Ok(())
 }
 
-/// The boosted and the stretched log variance, from HAR's; the latter NaN where there are no such boosters.
+/// The boosted log variance, from HAR's.
 pub(super) fn boosted(
     boosters: &AnchorBoosters,
     har: f64,
     fold: Option<usize>,
     input: &[f32],
-) -> Result<(f64, f64), ForecastError> {
-    let boosted = har + correction(&boosters.scale, fold, input)?;
-    let stretched = match boosters.stretch.as_slice() {
-        [] => f64::NAN,
+) -> Result<f64, ForecastError> {
+    Ok(har + correction(&boosters.scale, fold, input)?)
+}
+
+/// The stretched log variance, from HAR's; NaN where there are no such boosters.
+pub(super) fn stretched(
+    boosters: &AnchorBoosters,
+    har: f64,
+    fold: Option<usize>,
+    input: &[f32],
+) -> Result<f64, ForecastError> {
+    match boosters.stretch.as_slice() {
+        [] => Ok(f64::NAN),
         // A stretch of the quantiles is one of the scale: twice of it is the variance's.
-        stretch => har + 2.0 * correction(stretch, fold, input)?,
-    };
-    Ok((boosted, stretched))
+        stretch => Ok(har + 2.0 * correction(stretch, fold, input)?),
+    }
 }
 
 /// The boosted correction of a log variance: of one fold's booster, or the mean of all.

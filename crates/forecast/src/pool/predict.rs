@@ -2,7 +2,7 @@
 
 use market::N_LEVELS;
 
-use super::boosters::boosted;
+use super::boosters::{boosted, stretched};
 use super::{
     AnchorModel, LogVariances, PoolModel, Scale, levels_scale, write_design, write_levels_input, write_scale_input,
 };
@@ -43,11 +43,13 @@ pub(crate) struct Predictor<'a> {
     input: Vec<f32>,
     returns: Vec<f64>,
     answers: Vec<Option<Answer>>,
+    /// Whether a model that is asked for reads more of the boosters than their scale.
+    beyond_scale: bool,
 }
 
 impl<'a> Predictor<'a> {
-    /// Computes the row's features.
-    pub(crate) fn new(pool: &'a PoolModel, panel: &'a Panel, asset: usize, row: usize) -> Self {
+    /// Computes the row's features. Only `models` may be asked for.
+    pub(crate) fn new(pool: &'a PoolModel, panel: &'a Panel, asset: usize, row: usize, models: &[ModelName]) -> Self {
         let view = RowView::new(panel, asset, row);
         let mut row_block = vec![0.0; pool.features.n_row];
         FeatureSet::row_block(&view, &mut row_block);
@@ -63,6 +65,7 @@ impl<'a> Predictor<'a> {
             input: Vec::new(),
             returns: Vec::new(),
             answers: vec![None; pool.anchors.len()],
+            beyond_scale: models.iter().any(|m| matches!(m, ModelName::BoostedQuantiles | ModelName::Ensemble)),
         }
     }
 
@@ -152,9 +155,11 @@ impl<'a> Predictor<'a> {
             let over = har - self.view.ln_ewma;
             self.input.clear();
             write_scale_input(features, &self.row_block, &ahead, over, &mut self.input);
-            let (boosted, stretched) = boosted(boosters, har, None, &self.input)?;
-            (answer.variances.boosted, answer.variances.stretched) = (boosted, stretched);
-            if let Some(levels) = &boosters.levels {
+            answer.variances.boosted = boosted(boosters, har, None, &self.input)?;
+            if self.beyond_scale {
+                answer.variances.stretched = stretched(boosters, har, None, &self.input)?;
+            }
+            if let Some(levels) = boosters.levels.as_ref().filter(|_| self.beyond_scale) {
                 self.input.clear();
                 write_levels_input(features, pool.shape, &self.row_block, &ahead, over, &mut self.input);
                 let mut z = [0.0; N_LEVELS];
