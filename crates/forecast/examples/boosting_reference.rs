@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
     let mut draws = rand_chacha::ChaCha8Rng::seed_from_u64(7);
     // On a grid of 61 values both engines find the same cuts: their sketches of a continuum differ in the last of 64 bins.
-    let x: Vec<f32> = (0..ROWS * COLUMNS).map(|_| draws.random_range(-30_i8..=30)).map(|at| f32::from(at) / 30.0).collect();
+    let x: Vec<f32> =
+        (0..ROWS * COLUMNS).map(|_| draws.random_range(-30_i8..=30)).map(|at| f32::from(at) / 30.0).collect();
     let y: Vec<f32> = x
         .chunks_exact(COLUMNS)
         .map(|row| row[0] + 0.5 * row[1] * row[2] + (row[3] * 3.0).sin() * 0.3 + draws.random_range(-0.5_f32..0.5))
