@@ -9,7 +9,7 @@ use market::{AssetClass, Hash, Timeframe};
 use storage::{Draft, EventKind, Index, ModelRecord};
 use tracing::info;
 
-use crate::assemble::assemble;
+use crate::assemble::assemble_in_time;
 use crate::body::{Body, ModelBody};
 use crate::desk::Served;
 use crate::engine::Engine;
@@ -100,7 +100,7 @@ impl Engine {
 
     async fn train_from_scratch(&self, class: AssetClass, base: Timeframe) -> Result<Trained> {
         let now = self.clock.now();
-        let assembled = assemble(&*self.store, &self.assets(), class, base, now, None).await?;
+        let assembled = assemble_in_time(&*self.store, &self.assets(), class, base, now, None).await?;
         let settings = self.settings.clone();
         let (set, artefact, verdict, data_hash) = training("train", move || {
             let panel = assembled.panel;
@@ -129,7 +129,7 @@ impl Engine {
         let now = self.clock.now();
         let served = self.desk().sheets.get(&(class, base)).and_then(|sheet| sheet.model.clone());
         let served = served.ok_or(EngineError::NothingToTrain { asset_class: class, timeframe: base })?;
-        let assembled = assemble(&*self.store, &self.assets(), class, base, now, None).await?;
+        let assembled = assemble_in_time(&*self.store, &self.assets(), class, base, now, None).await?;
         let before = Arc::clone(&served.set);
         let (set, artefact, data_hash) = training("refit", move || {
             let panel = assembled.panel;

@@ -4,6 +4,7 @@
 
 mod home;
 
+mod in_time;
 mod ingest;
 mod late;
 mod promises;
