@@ -148,7 +148,10 @@ impl<'p> Trainer<'p> {
         first_us: i64,
         last_us: i64,
     ) -> Result<(Vec<usize>, Vec<AssetMatrix>), ForecastError> {
-        let members: Vec<usize> = (0..panel.n_assets()).filter(|a| panel.series[*a].pool == pool).collect();
+        // Who has no bar yet is no member: that he will have one is not known.
+        let began = |asset: &usize| panel.series[*asset].close_us.first().is_some_and(|first| *first <= last_us);
+        let members = (0..panel.n_assets()).filter(|a| panel.series[*a].pool == pool).filter(began);
+        let members: Vec<usize> = members.collect();
         let ends: Vec<usize> =
             members.iter().map(|a| panel.series[*a].close_us.partition_point(|c| *c <= last_us)).collect();
         let first = panel.shape.first_row;
