@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use forecast::{Panel, PanelBar};
 use jiff::{SignedDuration, Timestamp};
 use market::adjustment::split_factor;
-use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Timeframe};
+use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Symbol, Timeframe};
 use storage::{BarQuery, SeriesInfo, SeriesKey, Store};
 
 use crate::error::{EngineError, Result};
@@ -147,8 +147,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn column(&self, asset: &Asset, base: Timeframe, wanted: Option<Adjustment>) -> Result<Option<Column>> {
-        let Some(info) = primary(&self.series, &asset.symbol, base) else { return Ok(None) };
-        let mut key = info.key.clone();
+        let Some(mut key) = self.primary(&asset.symbol, base).await? else { return Ok(None) };
         let mut bars = self.bars(&key, asset.class()).await?;
         let actions = self.store.actions(&asset.symbol, self.as_of).await?;
         if let Some(wanted) = wanted.filter(|wanted| asset.class() == AssetClass::Stocks && *wanted > key.adjustment) {
@@ -171,11 +170,26 @@ impl<'a> Reader<'a> {
     async fn hours(&self, columns: &[Column]) -> Result<Vec<(usize, Vec<Bar>)>> {
         let mut hours = Vec::new();
         for (index, column) in columns.iter().enumerate() {
-            if let Some(info) = primary(&self.series, &column.asset.symbol, Timeframe::H1) {
-                hours.push((index, self.bars(&info.key, AssetClass::Crypto).await?));
+            if let Some(key) = self.primary(&column.asset.symbol, Timeframe::H1).await? {
+                hours.push((index, self.bars(&key, AssetClass::Crypto).await?));
             }
         }
         Ok(hours)
+    }
+
+    /// The series whose bars stand for an asset, of those that were there: of another that came later nothing was known.
+    async fn primary(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Option<SeriesKey>> {
+        let of_it = |info: &&SeriesInfo| info.key.symbol == *symbol && info.key.timeframe == timeframe;
+        let mut series: Vec<SeriesInfo> = self.series.iter().filter(of_it).cloned().collect();
+        while series.len() > 1 {
+            let key = primary(&series, symbol, timeframe).map(|info| info.key.clone()).expect("there are two at least");
+            let query = BarQuery { key: &key, as_of: self.as_of, from: None, to: None, last: Some(1) };
+            if !self.store.bars(&query).await?.is_empty() {
+                return Ok(Some(key));
+            }
+            series.retain(|info| info.key != key);
+        }
+        Ok(series.pop().map(|info| info.key))
     }
 
     async fn bars(&self, key: &SeriesKey, class: AssetClass) -> Result<Vec<Bar>> {

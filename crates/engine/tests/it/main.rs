@@ -7,5 +7,6 @@ mod home;
 mod in_time;
 mod ingest;
 mod late;
+mod leak;
 mod promises;
 mod replay;
