@@ -262,6 +262,11 @@ impl ModelSet {
         self.data_hash
     }
 
+    /// Leaves out the models of all other kinds of assets: they are no longer forecast.
+    pub fn retain_kinds(&mut self, kinds: &[AssetKind]) {
+        self.pools.retain(|pool| kinds.contains(&pool.kind));
+    }
+
     /// Kinds of assets it forecasts.
     pub fn kinds(&self) -> impl Iterator<Item = AssetKind> + '_ {
         self.pools.iter().map(|p| p.kind)

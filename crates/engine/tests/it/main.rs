@@ -4,6 +4,7 @@
 
 mod home;
 
+mod gate;
 mod in_time;
 mod ingest;
 mod late;
