@@ -2,13 +2,17 @@
 //!
 //! There is one way to make a panel: push every bar in order of its close. Starting up, training, issuing and rederiving
 //! all take it, so the same rows give the same bits.
+//!
+//! A forecast may read whatever is known when it is made, also what came late or was corrected since. What is trained or
+//! judged walks through the past, where that was not known yet: it reads every bar as it stood when its close's grace
+//! was over ([`assemble_in_time`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use forecast::{Panel, PanelBar};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use market::adjustment::split_factor;
-use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Timeframe};
+use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Symbol, Timeframe};
 use storage::{BarQuery, SeriesInfo, SeriesKey, Store};
 
 use crate::error::{EngineError, Result};
@@ -78,83 +82,160 @@ pub async fn assemble(
     as_of: Timestamp,
     wanted: Option<Adjustment>,
 ) -> Result<Assembled> {
-    let series = store.series().await?;
-    let mut columns = Vec::new();
-    for asset in assets.iter().filter(|asset| asset.class() == class && asset.kind != AssetKind::Index) {
-        if let Some(info) = primary(&series, &asset.symbol, base, as_of) {
-            columns.push(read_column(store, asset, info, as_of, wanted).await?);
-        }
-    }
-    columns.retain(|column| !column.bars.is_empty());
-    if columns.is_empty() {
-        return Err(EngineError::NothingToTrain { asset_class: class, timeframe: base });
-    }
-    let index = match class {
-        AssetClass::Stocks => read_index(store, assets, &series, as_of).await?,
-        _ => None,
-    };
-    let hours = if class == AssetClass::Crypto && base == Timeframe::D1 {
-        read_hours(store, &columns, &series, as_of).await?
-    } else {
-        Vec::new()
-    };
-    let index_bars = index.as_ref().map_or(&[][..], |column| &column.bars);
-    let panel = build(class, base, &columns, index_bars, &hours)?;
-    let rows = columns.iter().flat_map(|column| &column.bars).chain(index_bars);
-    let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
-    Ok(Assembled { panel, columns, index: index.map(|column| column.key), known_at })
+    Reader::new(store, as_of, false).await?.assemble(assets, class, base, wanted).await
 }
 
-async fn read_column(
-    store: &dyn Store,
-    asset: &Asset,
-    info: &SeriesInfo,
-    as_of: Timestamp,
-    wanted: Option<Adjustment>,
-) -> Result<Column> {
-    let key = info.key.clone();
-    let query = BarQuery { key: &key, as_of, from: None, to: None, last: None };
-    let mut bars = store.bars(&query).await?;
-    let actions = store.actions(&asset.symbol, as_of).await?;
-    let mut key = info.key.clone();
-    if let Some(wanted) = wanted.filter(|wanted| asset.class() == AssetClass::Stocks && *wanted > key.adjustment) {
-        market::adjustment::view(&mut bars, key.adjustment, wanted, &actions, as_of)?;
-        key.adjustment = wanted;
-    }
-    Ok(Column { asset: asset.clone(), key, bars, actions })
-}
-
-/// The volatility index of the US market, when one is stored: the asset `VIX`.
-async fn read_index(
+/// As [`assemble`], each bar as it stood when the grace of its close was over: a correction that came later is not read,
+/// and a bar that came later is missing. For training and backtests, whose past forecasts could not have read them.
+///
+/// Of an adjusted series corrections are read: its vendor restates all prices with every split or dividend, and old and
+/// new terms do not mix.
+///
+/// # Errors
+/// As [`assemble`].
+pub async fn assemble_in_time(
     store: &dyn Store,
     assets: &[Asset],
-    series: &[SeriesInfo],
+    class: AssetClass,
+    base: Timeframe,
     as_of: Timestamp,
-) -> Result<Option<Column>> {
-    let vix = assets.iter().find(|asset| asset.kind == AssetKind::Index && asset.symbol.as_str() == "VIX");
-    let Some((asset, info)) =
-        vix.and_then(|asset| Some((asset, primary(series, &asset.symbol, Timeframe::D1, as_of)?)))
-    else {
-        return Ok(None);
-    };
-    read_column(store, asset, info, as_of, None).await.map(Some)
+    wanted: Option<Adjustment>,
+) -> Result<Assembled> {
+    Reader::new(store, as_of, true).await?.assemble(assets, class, base, wanted).await
 }
 
-/// The hours of a daily panel's coins: (column, bars), where they are stored.
-async fn read_hours(
-    store: &dyn Store,
-    columns: &[Column],
-    series: &[SeriesInfo],
+/// Reads stored rows as they were known at an instant.
+struct Reader<'a> {
+    store: &'a dyn Store,
+    series: Vec<SeriesInfo>,
     as_of: Timestamp,
-) -> Result<Vec<(usize, Vec<Bar>)>> {
-    let mut hours = Vec::new();
-    for (index, column) in columns.iter().enumerate() {
-        if let Some(info) = primary(series, &column.asset.symbol, Timeframe::H1, as_of) {
-            let query = BarQuery { key: &info.key, as_of, from: None, to: None, last: None };
-            hours.push((index, store.bars(&query).await?));
+    /// Whether bars are read as they stood when their grace was over.
+    in_time: bool,
+}
+
+impl<'a> Reader<'a> {
+    async fn new(store: &'a dyn Store, as_of: Timestamp, in_time: bool) -> Result<Self> {
+        Ok(Self { store, series: store.series().await?, as_of, in_time })
+    }
+
+    async fn assemble(
+        &self,
+        assets: &[Asset],
+        class: AssetClass,
+        base: Timeframe,
+        wanted: Option<Adjustment>,
+    ) -> Result<Assembled> {
+        let mut columns = Vec::new();
+        for asset in assets.iter().filter(|asset| asset.class() == class && asset.kind != AssetKind::Index) {
+            columns.extend(self.column(asset, base, wanted).await?);
+        }
+        columns.retain(|column| !column.bars.is_empty());
+        if columns.is_empty() {
+            return Err(EngineError::NothingToTrain { asset_class: class, timeframe: base });
+        }
+        let index = match class {
+            AssetClass::Stocks => self.index(assets).await?,
+            _ => None,
+        };
+        let hours =
+            if class == AssetClass::Crypto && base == Timeframe::D1 { self.hours(&columns).await? } else { Vec::new() };
+        let index_bars = index.as_ref().map_or(&[][..], |column| &column.bars);
+        let panel = build(class, base, &columns, index_bars, &hours)?;
+        let rows = columns.iter().flat_map(|column| &column.bars).chain(index_bars);
+        let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
+        Ok(Assembled { panel, columns, index: index.map(|column| column.key), known_at })
+    }
+
+    async fn column(&self, asset: &Asset, base: Timeframe, wanted: Option<Adjustment>) -> Result<Option<Column>> {
+        let Some(mut key) = self.primary(&asset.symbol, base).await? else { return Ok(None) };
+        let mut bars = self.bars(&key, asset.class()).await?;
+        let actions = self.store.actions(&asset.symbol, self.as_of).await?;
+        if let Some(wanted) = wanted.filter(|wanted| asset.class() == AssetClass::Stocks && *wanted > key.adjustment) {
+            market::adjustment::view(&mut bars, key.adjustment, wanted, &actions, self.as_of)?;
+            key.adjustment = wanted;
+        }
+        Ok(Some(Column { asset: asset.clone(), key, bars, actions }))
+    }
+
+    /// The volatility index of the US market, when one is stored: the asset `VIX`.
+    async fn index(&self, assets: &[Asset]) -> Result<Option<Column>> {
+        let vix = assets.iter().find(|asset| asset.kind == AssetKind::Index && asset.symbol.as_str() == "VIX");
+        match vix {
+            Some(asset) => self.column(asset, Timeframe::D1, None).await,
+            None => Ok(None),
         }
     }
-    Ok(hours)
+
+    /// The hours of a daily panel's coins: (column, bars), where they are stored.
+    async fn hours(&self, columns: &[Column]) -> Result<Vec<(usize, Vec<Bar>)>> {
+        let mut hours = Vec::new();
+        for (index, column) in columns.iter().enumerate() {
+            if let Some(key) = self.primary(&column.asset.symbol, Timeframe::H1).await? {
+                hours.push((index, self.bars(&key, AssetClass::Crypto).await?));
+            }
+        }
+        Ok(hours)
+    }
+
+    /// The series whose bars stand for an asset, of those that were there: of another that came later nothing was known.
+    async fn primary(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Option<SeriesKey>> {
+        let of_it = |info: &&SeriesInfo| info.key.symbol == *symbol && info.key.timeframe == timeframe;
+        let mut series: Vec<SeriesInfo> = self.series.iter().filter(of_it).cloned().collect();
+        while let Some(key) = primary(&series, symbol, timeframe, self.as_of).map(|info| info.key.clone()) {
+            let query = BarQuery { key: &key, as_of: self.as_of, from: None, to: None, last: Some(1) };
+            if series.len() == 1 || !self.store.bars(&query).await?.is_empty() {
+                return Ok(Some(key));
+            }
+            series.retain(|info| info.key != key);
+        }
+        Ok(None)
+    }
+
+    async fn bars(&self, key: &SeriesKey, class: AssetClass) -> Result<Vec<Bar>> {
+        let query = BarQuery { key, as_of: self.as_of, from: None, to: None, last: None };
+        let mut bars = self.store.bars(&query).await?;
+        if self.in_time {
+            self.put_back(key, class, &mut bars).await?;
+        }
+        Ok(bars)
+    }
+
+    /// Puts the newest version known in time in the place of every bar that is not, and takes out those that have none.
+    async fn put_back(&self, key: &SeriesKey, class: AssetClass, bars: &mut Vec<Bar>) -> Result<()> {
+        let grace = key.timeframe.grace(class);
+        let is_late = |bar: &Bar| bar.known_at > bar.close_time + grace;
+        let mut late: Vec<Bar> = bars.iter().filter(|bar| is_late(bar)).copied().collect();
+        let mut in_time: HashMap<Timestamp, Bar> = HashMap::new();
+        // What came last is undone first: all that came at one instant by one look at the instant before.
+        while let Some(known_at) = late.iter().map(|bar| bar.known_at).max() {
+            let came = late.extract_if(.., |bar| bar.known_at == known_at).map(|bar| bar.open_time);
+            let came: HashSet<Timestamp> = came.collect();
+            let moment = SignedDuration::from_micros(1);
+            let query = BarQuery {
+                key,
+                as_of: known_at - moment,
+                from: came.iter().min().copied(),
+                to: came.iter().max().map(|last| *last + moment),
+                last: None,
+            };
+            for before in self.store.bars(&query).await?.into_iter().filter(|bar| came.contains(&bar.open_time)) {
+                match is_late(&before) {
+                    true => late.push(before),
+                    false => drop(in_time.insert(before.open_time, before)),
+                }
+            }
+        }
+        let restated = key.adjustment != Adjustment::Raw;
+        bars.retain_mut(|bar| match in_time.get(&bar.open_time) {
+            Some(before) if !restated => {
+                *bar = *before;
+                true
+            }
+            Some(_) => true,
+            None => !is_late(bar),
+        });
+        Ok(())
+    }
 }
 
 /// Pushes everything in order of closes; context that closes with a step comes before it.

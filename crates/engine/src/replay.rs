@@ -11,12 +11,11 @@ use forecast::ForecastError;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Timeframe};
-use storage::SeriesKey;
+use storage::{SeriesInfo, SeriesKey};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Patience, Step};
 use crate::error::{EngineError, Result};
-use crate::ingest::primary;
 use crate::train::Trained;
 
 /// What to replay.
@@ -140,10 +139,9 @@ impl Replay {
         let within = |instant: Timestamp| instant > self.from && instant <= self.to;
         let series = engine.store().series().await?;
         for asset in engine.assets().iter() {
-            for base in [Timeframe::H1, Timeframe::D1] {
-                // As live, the series is chosen by what is known when it begins; or when its first bar comes.
-                let chosen = |as_of| primary(&series, &asset.symbol, base, as_of);
-                let Some(info) = chosen(self.from).or_else(|| chosen(self.to)) else { continue };
+            // All its sources: the engine takes what is of the series it follows.
+            let base = |info: &&SeriesInfo| matches!(info.key.timeframe, Timeframe::H1 | Timeframe::D1);
+            for info in series.iter().filter(|info| info.key.symbol == asset.symbol).filter(base) {
                 for bar in engine.store().bars_learnt(&info.key, self.from, self.to).await? {
                     arrivals.entry(bar.known_at).or_default().bars.push((info.key.clone(), asset.kind, bar));
                 }

@@ -1,16 +1,17 @@
 //! Models are trained, judged, stored, and take their place when they have earned it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use forecast::score::LossPanel;
 use forecast::{Artefact, BacktestSpec, FitParams, ModelName, ModelSet, Panel};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use market::{AssetClass, Hash, Timeframe};
+use market::{AssetClass, AssetKind, Hash, Timeframe};
 use storage::{Draft, EventKind, Index, ModelRecord, StoreError};
 use tracing::{info, warn};
 
-use crate::assemble::assemble;
+use crate::assemble::assemble_in_time;
 use crate::body::{Body, ModelBody};
 use crate::desk::Served;
 use crate::engine::Engine;
@@ -131,13 +132,13 @@ impl Engine {
 
     async fn train_from_scratch(&self, class: AssetClass, base: Timeframe) -> Result<Trained> {
         let now = self.clock.now();
-        let assembled = assemble(&*self.store, &self.assets(), class, base, now, None).await?;
+        let assembled = assemble_in_time(&*self.store, &self.assets(), class, base, now, None).await?;
         let settings = self.settings.clone();
         let (set, artefact, verdict, data_hash) = training("train", move || {
             let panel = assembled.panel;
-            let set = fit(&panel, &settings)?;
+            let mut set = fit(&panel, &settings)?;
+            let verdict = judge(&panel, &mut set, &settings)?;
             let artefact = set.to_artefact().map_err(EngineError::forecast("write a model"))?;
-            let verdict = judge(&panel, &set, &settings)?;
             let data_hash = panel.data_hash();
             Ok((set, artefact, verdict, data_hash))
         })
@@ -160,7 +161,7 @@ impl Engine {
         let now = self.clock.now();
         let served = self.desk().sheets.get(&(class, base)).and_then(|sheet| sheet.model.clone());
         let served = served.ok_or(EngineError::NothingToTrain { asset_class: class, timeframe: base })?;
-        let assembled = assemble(&*self.store, &self.assets(), class, base, now, None).await?;
+        let assembled = assemble_in_time(&*self.store, &self.assets(), class, base, now, None).await?;
         let before = Arc::clone(&served.set);
         let (set, artefact, data_hash) = training("refit", move || {
             let panel = assembled.panel;
@@ -363,8 +364,9 @@ fn fit(panel: &Panel, settings: &Settings) -> Result<ModelSet> {
     ModelSet::fit(panel, &params).map_err(EngineError::forecast("train"))
 }
 
-/// Walks forward over the last months of the panel, and looks for leaks.
-fn judge(panel: &Panel, set: &ModelSet, settings: &Settings) -> Result<Judgement> {
+/// Walks forward over the last months of the panel, and looks for leaks. A kind of asset that has no history to be judged
+/// on does not take its place with the others: its model is taken out.
+fn judge(panel: &Panel, set: &mut ModelSet, settings: &Settings) -> Result<Judgement> {
     let refused = |reason: String| Judgement { promoted: false, reason, gates: Vec::new() };
     if let Err(leak) = forecast::leak_gate(panel, set) {
         return Ok(refused(format!("the leak gate failed: {leak}")));
@@ -403,6 +405,11 @@ fn judge(panel: &Panel, set: &ModelSet, settings: &Settings) -> Result<Judgement
         if let (Some(baseline), Some(served)) = (of(BASELINE), of(SERVED)) {
             gates.extend(gate(panel, horizon, &served.rows, &baseline.rows));
         }
+    }
+    if !gates.is_empty() {
+        let judged = run.series.iter().filter(|series| series.model == SERVED).flat_map(|series| &series.rows.asset);
+        let kinds: BTreeSet<AssetKind> = judged.map(|asset| panel.kind(*asset as usize)).collect();
+        set.retain_kinds(&Vec::from_iter(kinds));
     }
     Ok(verdict(gates, months))
 }

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use crate::error::ForecastError;
 use crate::model::{ModelName, Prediction};
-use crate::model_set::{FitParams, is_pooled};
+use crate::model_set::{FitParams, is_pooled, with_history};
 use crate::naive::naive;
 use crate::panel::{Panel, instant};
-use crate::pool::{PoolModel, Predictor, Trainer};
+use crate::pool::{PoolModel, Predictor, Settings, Trainer};
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,11 +142,38 @@ struct Period {
     refit_boosters: bool,
 }
 
+/// A pool on its walk forward: it joins at the first refit at which it has enough history.
+struct Walk<'p> {
+    panel: &'p Panel,
+    pool: usize,
+    settings: Settings,
+    /// The last fit.
+    last_us: i64,
+    trainer: Option<Trainer<'p>>,
+}
+
+impl Walk<'_> {
+    /// The models of a period. Who has just joined needs boosters, whether they are due or not.
+    ///
+    /// # Errors
+    /// [`ForecastError::NotEnoughHistory`] while there is too little; what else keeps models from being fitted.
+    fn fit(&mut self, period: &Period) -> Result<PoolModel, ForecastError> {
+        let (mut trainer, joins) = match self.trainer.take() {
+            Some(trainer) => (trainer, false),
+            None => (Trainer::new(self.panel, self.pool, self.settings, period.through_us, self.last_us)?, true),
+        };
+        let model = trainer.fit(period.through_us, period.refit_boosters || joins)?;
+        self.trainer = Some(trainer);
+        Ok(model)
+    }
+}
+
 /// Runs a walk-forward backtest: expanding window, purge of one horizon between training labels and forecasts. Every fit
-/// reads only bars that closed before the first forecast it makes; an outcome trains only once it is known.
+/// reads only bars that closed before the first forecast it makes; an outcome trains only once it is known. A kind of
+/// asset has forecasts of the trained models from the first refit on at which it has enough history.
 ///
 /// # Errors
-/// When the panel has nothing to train on before `from`, or a parameter is out of range.
+/// When no kind of asset has enough history to train on before the last refit, or a parameter is out of range.
 pub fn backtest(
     panel: &Panel,
     spec: &BacktestSpec,
@@ -157,25 +184,29 @@ pub fn backtest(
     let params = FitParams { seed: spec.seed, through: None, max_rows: spec.max_rows, models: spec.models.clone() };
     let settings = params.settings()?;
     let fitted = spec.models.iter().any(|m| !m.is_naive());
-    let mut trainers = Vec::new();
+    let mut walks = Vec::new();
     if fitted {
         let wanted = |kind: AssetKind| is_pooled(kind) && scored.iter().any(|a| panel.kind(*a) == kind);
+        let last_us = periods.last().map_or(0, |p| p.through_us);
         for pool in (0..panel.pools.len()).filter(|p| wanted(panel.pools[*p].kind)) {
-            let last = periods.last().map_or(0, |p| p.through_us);
-            trainers.push(Trainer::new(panel, pool, settings, periods[0].through_us, last)?);
+            walks.push(Walk { panel, pool, settings, last_us, trainer: None });
         }
     }
     let mut parts: Vec<Vec<Vec<ForecastColumns>>> = vec![Vec::new(); scored.len()];
+    let (mut trained, mut lacking) = (false, Vec::new());
     for (done, period) in periods.iter().enumerate() {
-        let models: Result<Vec<PoolModel>, ForecastError> =
-            trainers.iter_mut().map(|t| t.fit(period.through_us, period.refit_boosters)).collect();
-        let models = models?;
+        let (models, too_short) = with_history(walks.iter_mut().map(|walk| walk.fit(period)))?;
+        trained |= !models.is_empty();
+        lacking = too_short;
         let forecasts: Result<Vec<_>, ForecastError> =
             scored.par_iter().map(|asset| forecast_period(panel, spec, period, &models, *asset)).collect();
         for (parts, forecasts) in parts.iter_mut().zip(forecasts?) {
             parts.push(forecasts);
         }
         progress(Progress { done: done + 1, total: periods.len(), through: instant(period.through_us) });
+    }
+    if !walks.is_empty() && !trained {
+        return Err(ForecastError::NotEnoughHistory(lacking.join("; ")));
     }
     Ok(assemble(spec, parts))
 }

@@ -15,7 +15,8 @@ use crate::panel::{Corruption, Panel, instant};
 const STEPS_BACK: usize = 40;
 
 /// Compares features and forecasts some steps before the panel's end with those of the same panel without a future, and
-/// with a corrupted one: prices, volumes, split ratios, volatility index, hours, and which assets have a bar.
+/// with a corrupted one: prices, volumes, split ratios, volatility index, hours, which assets have a bar, and which there
+/// are.
 ///
 /// # Errors
 /// [`ForecastError::Leak`] with the first difference; else what keeps the models from predicting.
@@ -31,11 +32,22 @@ pub fn leak_gate(panel: &Panel, models: &ModelSet) -> Result<(), ForecastError> 
 /// # Errors
 /// As [`leak_gate`].
 pub fn leak_gate_at(panel: &Panel, models: &ModelSet, as_of: Timestamp, seed: u64) -> Result<(), ForecastError> {
+    look(panel, models, as_of, seed, &|corruption| panel.corrupted_after(as_of, corruption))
+}
+
+/// Compares a panel with what becomes of it.
+fn look(
+    panel: &Panel,
+    models: &ModelSet,
+    as_of: Timestamp,
+    seed: u64,
+    corrupted: &dyn Fn(Corruption) -> Panel,
+) -> Result<(), ForecastError> {
     let fingerprint = Fingerprint { models, as_of };
     let rows: Vec<(usize, usize)> =
         (0..panel.n_assets()).filter_map(|asset| panel.row_at(asset, as_of).map(|row| (asset, row))).collect();
     for corruption in [Corruption::Cut, Corruption::Nonsense { seed }] {
-        let other = panel.corrupted_after(as_of, corruption);
+        let other = corrupted(corruption);
         for (asset, row) in &rows {
             fingerprint.compare(panel, &other, *asset, *row)?;
         }
@@ -104,3 +116,6 @@ fn features(panel: &Panel, asset: usize, row: usize) -> Result<Vec<f64>, Forecas
     }
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests;

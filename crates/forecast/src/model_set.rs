@@ -99,6 +99,21 @@ pub(crate) fn is_pooled(kind: AssetKind) -> bool {
     !matches!(kind, AssetKind::Stable | AssetKind::Series)
 }
 
+/// The models of the pools that have enough history, and what the others lack.
+pub(crate) fn with_history(
+    fitted: impl Iterator<Item = Result<PoolModel, ForecastError>>,
+) -> Result<(Vec<PoolModel>, Vec<String>), ForecastError> {
+    let (mut pools, mut too_short) = (Vec::new(), Vec::new());
+    for model in fitted {
+        match model {
+            Ok(model) => pools.push(model),
+            Err(ForecastError::NotEnoughHistory(reason)) => too_short.push(reason),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok((pools, too_short))
+}
+
 impl ModelSet {
     /// Fits on every series of the panel, each kind of asset in its own pool. Pools without enough history are left out.
     ///
@@ -142,15 +157,8 @@ impl ModelSet {
         panel: &Panel,
         fit: impl Fn(usize) -> Result<PoolModel, ForecastError>,
     ) -> Result<Vec<PoolModel>, ForecastError> {
-        let mut pools = Vec::new();
-        let mut too_short = Vec::new();
-        for pool in (0..panel.pools.len()).filter(|p| is_pooled(panel.pools[*p].kind)) {
-            match fit(pool) {
-                Ok(model) => pools.push(model),
-                Err(ForecastError::NotEnoughHistory(reason)) => too_short.push(reason),
-                Err(other) => return Err(other),
-            }
-        }
+        let pooled = (0..panel.pools.len()).filter(|p| is_pooled(panel.pools[*p].kind));
+        let (pools, too_short) = with_history(pooled.map(fit))?;
         if pools.is_empty() {
             let reason = if too_short.is_empty() { "no asset to pool".to_owned() } else { too_short.join("; ") };
             return Err(ForecastError::NotEnoughHistory(reason));
@@ -252,6 +260,11 @@ impl ModelSet {
     #[must_use]
     pub const fn data_hash(&self) -> Hash {
         self.data_hash
+    }
+
+    /// Leaves out the models of all other kinds of assets: they are no longer forecast.
+    pub fn retain_kinds(&mut self, kinds: &[AssetKind]) {
+        self.pools.retain(|pool| kinds.contains(&pool.kind));
     }
 
     /// Kinds of assets it forecasts.

@@ -273,12 +273,14 @@ impl Panel {
 
     /// SHA-256 over everything the panel has read: the digests of its series in listed order and then of the volatility
     /// index, each over its rows' little-endian columns (`close_time` in µs, open, high, low, close, volume, split
-    /// ratio), hours after the asset they belong to.
+    /// ratio), hours after the asset they belong to. What has no row is passed over.
     #[must_use]
     pub fn data_hash(&self) -> Hash {
         let mut all = Digest::default();
         for series in &self.series {
-            all.hash(&series.digest.finish());
+            if series.len() > 0 {
+                all.hash(&series.digest.finish());
+            }
             if !series.hours.bars.is_empty() {
                 all.hash(&series.hours.digest.finish());
             }
@@ -297,21 +299,21 @@ impl Panel {
             return self.data_hash();
         }
         let mut all = Digest::default();
-        let mut series_digest = |bars: &mut dyn Iterator<Item = (Bar, f64)>, always: bool| {
+        let mut series_digest = |bars: &mut dyn Iterator<Item = (Bar, f64)>| {
             let mut digest = Digest::default();
             let n = bars.map(|(bar, ratio)| digest.row(&bar, ratio)).count();
-            if n > 0 || always {
+            if n > 0 {
                 all.hash(&digest.finish());
             }
         };
         for series in &self.series {
             let known = series.close_us.partition_point(|c| *c <= as_of.as_microsecond());
-            series_digest(&mut (0..known).map(|row| (series.bar(row), series.raw[row].split_ratio)), true);
+            series_digest(&mut (0..known).map(|row| (series.bar(row), series.raw[row].split_ratio)));
             let hours = series.hours.bars.iter().take_while(|bar| bar.close_time <= as_of);
-            series_digest(&mut hours.map(|bar| (*bar, 1.0)), false);
+            series_digest(&mut hours.map(|bar| (*bar, 1.0)));
         }
         let days = self.volatility_index.bars.iter().take_while(|bar| bar.close_time <= as_of);
-        series_digest(&mut days.map(|bar| (*bar, 1.0)), false);
+        series_digest(&mut days.map(|bar| (*bar, 1.0)));
         all.finish()
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use engine::assemble::{Assembled, assemble};
+use engine::assemble::{Assembled, assemble_in_time};
 use forecast::{BacktestSpec, ModelName};
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -194,7 +194,8 @@ fn models(names: &[String]) -> anyhow::Result<Vec<ModelName>> {
 async fn load(args: &Args, opened: &Opened, class: AssetClass) -> anyhow::Result<Assembled> {
     let spinner = screen::spinner("reading bars");
     let now = system_clock().now();
-    let assembled = assemble(&*opened.store, &opened.assets, class, args.timeframe, now, Some(args.adjustment)).await;
+    let assembled =
+        assemble_in_time(&*opened.store, &opened.assets, class, args.timeframe, now, Some(args.adjustment)).await;
     spinner.finish_and_clear();
     assembled.context("see `auspex import bars --help`")
 }

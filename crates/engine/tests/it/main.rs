@@ -4,7 +4,10 @@
 
 mod home;
 
+mod gate;
+mod in_time;
 mod ingest;
 mod late;
+mod leak;
 mod promises;
 mod replay;

@@ -10,8 +10,8 @@ use super::{Panel, PanelBar, instant};
 pub enum Corruption {
     /// It never happened.
     Cut,
-    /// Prices, volumes, split ratios, volatility index and hours are replaced by nonsense, and bars go missing, all
-    /// drawn from a seed.
+    /// Prices, volumes, split ratios, volatility index and hours are replaced by nonsense, bars go missing, and of each
+    /// kind an asset appears that was not there before, all drawn from a seed.
     Nonsense {
         /// The seed.
         seed: u64,
@@ -30,6 +30,13 @@ impl Panel {
             Corruption::Cut => None,
             Corruption::Nonsense { seed } => Some(Noise(seed | 1)),
         };
+        let mut newcomers = Vec::new();
+        if noise.is_some() {
+            for pool in &self.pools {
+                let symbol = format!("NEW-{}", pool.kind).parse().expect("kinds are short words");
+                newcomers.push(rebuilt.add_asset(symbol, pool.kind).expect("no listed asset has such a name"));
+            }
+        }
         for bar in &self.volatility_index.bars {
             // What became known later may still describe an earlier day.
             if bar.known_at <= as_of {
@@ -61,6 +68,9 @@ impl Panel {
                 }
             }
             if let Some(noise) = noise.as_mut().filter(|_| later) {
+                if let Some((_, bar, split_ratio)) = bars.first().copied() {
+                    bars.extend(newcomers.iter().map(|newcomer| (*newcomer, bar, split_ratio)));
+                }
                 bars.retain(|_| noise.next() > 0.2);
                 for (_, bar, split_ratio) in &mut bars {
                     *bar = noise.bar(bar);

@@ -146,9 +146,8 @@ fn the_data_hash_is_sha_256_over_the_series_digests() {
             btc.extend(f64::to_le_bytes(column));
         }
     }
-    let mut all = Sha256::digest(&btc).to_vec();
-    all.extend(Sha256::digest([]));
-    assert_eq!(panel.data_hash(), Hash::of(&all));
+    // ETH has no row yet, and could as well not be listed.
+    assert_eq!(panel.data_hash(), Hash::of(&Sha256::digest(&btc)));
     assert_eq!(panel.data_hash_at(first.close_time), early);
     assert_eq!(panel.data_hash_at(second.close_time), panel.data_hash());
 }

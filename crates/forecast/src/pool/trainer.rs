@@ -86,12 +86,15 @@ impl<'p> Trainer<'p> {
     ) -> Result<Self, ForecastError> {
         let kind = panel.pools[pool].kind;
         let features = FeatureSet::of(panel.class(), panel.base(), kind)?;
-        let (members, matrices) = Self::matrices(panel, pool, &features, last_us);
-        let (standard_row, standards_ahead) = Self::standards(panel, &matrices, &features, first_us);
-        Self::assemble(panel, pool, settings, features, (members, matrices), (standard_row, standards_ahead), first_us)
+        let (members, matrices) = Self::matrices(panel, pool, &features, first_us, last_us)?;
+        let standards = Self::standards(panel, &matrices, &features, first_us);
+        Ok(Self::assemble(panel, pool, settings, features, (members, matrices), standards))
     }
 
     /// The same with the standardisation and boosters of a fitted model.
+    ///
+    /// # Errors
+    /// When the pool has too few rows by `through_us`.
     pub(crate) fn resume(
         panel: &'p Panel,
         pool: usize,
@@ -100,10 +103,10 @@ impl<'p> Trainer<'p> {
         through_us: i64,
     ) -> Result<Self, ForecastError> {
         let features = model.features.clone();
-        let held = Self::matrices(panel, pool, &features, through_us);
+        let held = Self::matrices(panel, pool, &features, through_us, through_us)?;
         let standards =
             (model.standard_row.clone(), model.anchors.iter().map(|a| a.standard_ahead.clone()).collect::<Vec<_>>());
-        let mut trainer = Self::assemble(panel, pool, settings, features, held, standards, through_us)?;
+        let mut trainer = Self::assemble(panel, pool, settings, features, held, standards);
         let boosters: Vec<_> = model.anchors.iter().map_while(|a| a.boosters.clone()).collect();
         if !boosters.is_empty() {
             trainer.generation = Some(BoosterGeneration::adopt(boosters, trainer.members.len()));
@@ -118,18 +121,10 @@ impl<'p> Trainer<'p> {
         features: FeatureSet,
         (members, matrices): (Vec<usize>, Vec<AssetMatrix>),
         (standard_row, standards_ahead): (Standard, Vec<Standard>),
-        first_us: i64,
-    ) -> Result<Self, ForecastError> {
-        let known = |m: &AssetMatrix| m.rows.partition_point(|r| panel.series[m.asset].close_us[*r] <= first_us);
-        let n_rows: usize = matrices.iter().map(known).sum();
-        if n_rows < MIN_ROWS {
-            let kind = panel.pools[pool].kind;
-            let message = format!("{n_rows} rows of kind {kind} to train on, {MIN_ROWS} are needed");
-            return Err(ForecastError::NotEnoughHistory(message));
-        }
+    ) -> Self {
         let n_members = members.len();
         let equations = standards_ahead.iter().map(|_| Equations { blocks: Vec::new(), next: vec![0; n_members] });
-        Ok(Self {
+        Self {
             panel,
             shape: panel.shape,
             pool,
@@ -141,22 +136,41 @@ impl<'p> Trainer<'p> {
             equations: equations.collect(),
             standards_ahead,
             generation: None,
-        })
+        }
     }
 
-    fn matrices(panel: &Panel, pool: usize, features: &FeatureSet, last_us: i64) -> (Vec<usize>, Vec<AssetMatrix>) {
-        let members: Vec<usize> = (0..panel.n_assets()).filter(|a| panel.series[*a].pool == pool).collect();
+    /// The members and the features of their rows up to `last_us`; nothing is computed for a pool that has too few by
+    /// `first_us`.
+    fn matrices(
+        panel: &Panel,
+        pool: usize,
+        features: &FeatureSet,
+        first_us: i64,
+        last_us: i64,
+    ) -> Result<(Vec<usize>, Vec<AssetMatrix>), ForecastError> {
+        // Who has no bar yet is no member: that he will have one is not known.
+        let began = |asset: &usize| panel.series[*asset].close_us.first().is_some_and(|first| *first <= last_us);
+        let members = (0..panel.n_assets()).filter(|a| panel.series[*a].pool == pool).filter(began);
+        let members: Vec<usize> = members.collect();
         let ends: Vec<usize> =
             members.iter().map(|a| panel.series[*a].close_us.partition_point(|c| *c <= last_us)).collect();
         let first = panel.shape.first_row;
         let total: usize = ends.iter().map(|end| end.saturating_sub(first)).sum();
         let stride = total.div_ceil(MAX_HELD_ROWS).max(1);
-        let work: Vec<(usize, usize)> = members.iter().copied().zip(ends).collect();
-        let matrices = work
-            .into_par_iter()
-            .map(|(asset, end)| AssetMatrix::new(panel, asset, (first..end).step_by(stride).collect(), features));
+        let held = ends.into_iter().map(|end| (first..end).step_by(stride).collect());
+        let work: Vec<(usize, Vec<usize>)> = members.iter().copied().zip(held).collect();
+        let known = |(asset, rows): &(usize, Vec<usize>)| {
+            rows.partition_point(|row| panel.series[*asset].close_us[*row] <= first_us)
+        };
+        let n_rows: usize = work.iter().map(known).sum();
+        if n_rows < MIN_ROWS {
+            let kind = panel.pools[pool].kind;
+            let message = format!("{n_rows} rows of kind {kind} to train on, {MIN_ROWS} are needed");
+            return Err(ForecastError::NotEnoughHistory(message));
+        }
+        let matrices = work.into_par_iter().map(|(asset, rows)| AssetMatrix::new(panel, asset, rows, features));
         let matrices = matrices.collect();
-        (members, matrices)
+        Ok((members, matrices))
     }
 
     fn standards(

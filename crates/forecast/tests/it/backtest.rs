@@ -1,5 +1,6 @@
 use forecast::score::crps;
 use forecast::{BacktestRun, BacktestSpec, ModelName, Panel, backtest, naive};
+use jiff::Timestamp;
 use market::{AssetClass, AssetKind, Timeframe};
 
 use crate::generated::Market;
@@ -79,6 +80,61 @@ fn promise_2_a_backtest_does_not_see_past_its_rows() {
     for (a, b) in honest.series.iter().zip(&corrupted.series) {
         assert_eq!((&a.rows.quantiles, &a.rows.prob_up), (&b.rows.quantiles, &b.rows.prob_up));
     }
+}
+
+/// Two equities, and four funds that began with the 400th step.
+fn with_young_funds() -> Panel {
+    let kinds = [[AssetKind::Equity; 2].as_slice(), &[AssetKind::Etf; 4]].concat();
+    let mut market = Market::new(AssetClass::Stocks, Timeframe::D1, &kinds, 1000, 8);
+    for (_, bars) in &mut market.steps[..400] {
+        bars.retain(|(asset, _)| *asset < 2);
+    }
+    market.panel()
+}
+
+/// The close each forecast of the funds, or of the equities, is as of; by model, one bar ahead.
+fn as_ofs(panel: &Panel, run: &BacktestRun, model: ModelName, funds: bool) -> Vec<Timestamp> {
+    let series = run.series.iter().find(|s| s.model == model && s.horizon_bars == 1).expect("it was asked for");
+    let rows = (0..series.rows.len()).map(|at| (series.rows.asset[at] as usize, series.rows.as_of_row[at] as usize));
+    rows.filter(|(asset, _)| (*asset >= 2) == funds).map(|(asset, row)| panel.close_time(asset, row)).collect()
+}
+
+#[test]
+fn a_kind_with_too_little_history_has_the_baseline_alone() {
+    let panel = with_young_funds();
+    let run = run(&panel, &spec(&panel, 600, 640, &[ModelName::Naive, ModelName::Har]));
+    let n = |model, funds| as_ofs(&panel, &run, model, funds).len();
+    assert_eq!((n(ModelName::Naive, false), n(ModelName::Har, false)), (2 * 41, 2 * 41));
+    assert_eq!((n(ModelName::Naive, true), n(ModelName::Har, true)), (4 * 41, 0));
+}
+
+#[test]
+fn a_kind_joins_the_walk_forward_at_the_refit_it_has_the_history_for() {
+    let panel = with_young_funds();
+    let whole = spec(&panel, 600, 990, &[ModelName::Har]);
+    let run_whole = run(&panel, &whole);
+    let joined = *as_ofs(&panel, &run_whole, ModelName::Har, true).iter().min().unwrap();
+    // Four funds have five hundred rows after 250 to fill their windows and 125 more, and are trained with the next month.
+    assert!(joined > panel.close_time(0, 400 + 250 + 125) && joined <= panel.close_time(0, 400 + 250 + 125 + 25));
+    assert_eq!(as_ofs(&panel, &run_whole, ModelName::Har, false)[0], whole.from);
+    // What they are then given is what a walk-forward that begins there gives them.
+    let run_late = run(&panel, &BacktestSpec { from: joined, ..whole });
+    let of_funds = |run: &BacktestRun| {
+        let rows = &run.series[0].rows;
+        let first = rows.asset.iter().position(|asset| *asset >= 2).unwrap();
+        (rows.as_of_row[first..].to_vec(), rows.quantiles[first..].to_vec())
+    };
+    assert_eq!(of_funds(&run_whole), of_funds(&run_late));
+}
+
+#[test]
+fn a_kind_that_joins_between_two_trainings_of_the_boosters_gets_its_own() {
+    let panel = with_young_funds();
+    let run = run(&panel, &spec(&panel, 880, 990, &[ModelName::Ensemble]));
+    let joined = *as_ofs(&panel, &run, ModelName::Ensemble, true).iter().min().unwrap();
+    // A thousand rows with an outcome, of which the longest boosted horizon's take 21 more.
+    assert!(joined > panel.close_time(0, 400 + 250 + 250 + 21));
+    assert!(as_ofs(&panel, &run, ModelName::Ensemble, true).len() > 4 * 20);
 }
 
 #[test]
