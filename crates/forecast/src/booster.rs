@@ -3,7 +3,7 @@
 //! The engine (hessboost, pinned exactly) is named in this file alone. Every model trains on one thread; many models
 //! train at a time. Its models do not depend on the number of threads.
 
-use hessboost::config::GrowPolicy;
+use hessboost::config::{GrowPolicy, LeafEstimation};
 use hessboost::data::ViewCuts;
 use hessboost::error::{HessboostError, Result as BoosterResult};
 use hessboost::objective::{CustomLoss, GradPair, Quantiles};
@@ -81,6 +81,11 @@ impl Booster {
                 .subsample(0.6)
                 .colsample_bytree(0.6)
                 .max_bin(64)
+                .leaf_estimation(match settings.loss {
+                    // A leaf is the quantile of its residuals, and not a Newton step of a smoothed loss towards it.
+                    Loss::Levels => LeafEstimation::Exact,
+                    Loss::Squares | Loss::Stretch(_) => LeafEstimation::Newton,
+                })
                 .seed(settings.seed)
                 .nthread(1)
                 .build()?;
