@@ -65,9 +65,31 @@ async fn bars_come_in_the_form_that_is_accepted() {
     let parquet = app.get_as(path, &[("accept", "application/vnd.apache.parquet")]).await;
     assert_eq!(&parquet.body[..4], b"PAR1");
     let linked = app.get_as("/api/assets/AAPL/bars?limit=2", &[("accept", "text/csv")]).await;
-    assert!(linked.header(header::LINK).starts_with("</api/assets/AAPL/bars?timeframe=1D&cursor="));
+    assert!(linked.header(header::LINK).starts_with("</api/assets/AAPL/bars?timeframe=1D&limit=2&cursor="));
+    assert_eq!(linked.header(header::VARY), "accept");
+    assert_eq!(app.get(path).await.header(header::VARY), "accept");
     let values = app.json("/api/assets/CPI/bars?limit=2").await;
     assert_eq!(values["bars"][0]["volume"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_link_leads_to_older_bars_of_the_same_request() {
+    let app = TestApp::seeded().await;
+    let csv = [("accept", "text/csv")];
+    let asked = "timeframe=1W&from=2023-12-01T01:00:00%2B01:00&adjustment=raw";
+    let whole = app.get_as(&format!("/api/assets/AAPL/bars?{asked}"), &csv).await;
+    let mut path = format!("/api/assets/AAPL/bars?{asked}&limit=4");
+    let mut lines: Vec<String> = Vec::new();
+    loop {
+        let page = app.get_as(&path, &csv).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text());
+        assert!(page.text().lines().count() <= 5, "{path}");
+        lines.splice(0..0, page.text().lines().skip(1).map(str::to_owned));
+        let link = page.header(header::LINK);
+        let Some(next) = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) else { break };
+        path = next.to_owned();
+    }
+    assert_eq!(lines, whole.text().lines().skip(1).collect::<Vec<_>>());
 }
 
 #[tokio::test]
