@@ -1,8 +1,11 @@
 //! What streams say: each message made from what the engine holds now.
 
+use std::sync::Arc;
+
 use ::engine::views::TrackRecord;
 use jiff::Timestamp;
 use market::{Asset, AssetClass, Calendar, Timeframe, Unit};
+use storage::ScoreRow;
 
 use super::message::{
     ChartUpdate, Heading, HistoricalChart, HistoricalData, MarketSummaryUpdate, PastChart, PathChart, RealtimeUpdate,
@@ -15,10 +18,12 @@ use crate::answers::summary::{ClassCounts, SummaryRow};
 use crate::answers::trends::{HistoryRow, TrendsChart};
 use crate::answers::validation::Validation;
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, RecordKey};
 
 /// A summary's message holds so many assets at most.
 const SUMMARY_ASSETS: u32 = 500;
+/// A message about the past shows so many of the newest cases at most.
+const RECORD_ROWS: usize = 64;
 
 /// Makes the newest message of a channel and publishes it.
 pub(super) async fn say(state: &ApiState, stream: &Stream, channel: Channel) -> Result<(), Problem> {
@@ -76,18 +81,30 @@ async fn say_forecast(state: &ApiState, stream: &Stream, about: &AssetTopic) -> 
 }
 
 async fn say_trends(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
-    let record = state.record(&about.symbol, about.timeframe).await?;
-    let unit = unit_of(state, about);
-    let heading = heading(state, "trends_update", Some(about), record.rows.last().map(|row| row.target_time));
-    let update = trends_update(&record, unit);
+    let asset = state.asset(about.symbol.as_str())?;
+    let (record, rows) = newest_cases(state, &asset, about.timeframe).await?;
+    let heading = heading(state, "trends_update", Some(about), rows.last().map(|row| row.target_time));
+    let update = trends_update(&record, &rows, unit_of(state, about));
     stream.publish(Channel::Ledger, |seq| heading.write(seq, &update));
     Ok(())
 }
 
-fn trends_update(record: &TrackRecord, unit: Unit) -> TrendsUpdate {
+/// The record over all time, and its newest cases in the terms of today.
+async fn newest_cases(
+    state: &ApiState,
+    asset: &Asset,
+    timeframe: Timeframe,
+) -> Result<(Arc<TrackRecord>, Vec<ScoreRow>), Problem> {
+    let record = state.record(&RecordKey { symbol: asset.symbol.clone(), timeframe, window: None }).await?;
+    let newest = record.rows[record.rows.len().saturating_sub(RECORD_ROWS)..].to_vec();
+    let rows = state.in_todays_terms(asset, timeframe, newest).await?;
+    Ok((record, rows))
+}
+
+fn trends_update(record: &TrackRecord, rows: &[ScoreRow], unit: Unit) -> TrendsUpdate {
     let validation = Validation::of(record);
-    let TrendsChart { actual, predicted, timestamps, .. } = TrendsChart::of(&record.rows, unit);
-    let history = record.rows.iter().rev().map(|row| {
+    let TrendsChart { actual, predicted, timestamps, .. } = TrendsChart::of(rows, unit);
+    let history = rows.iter().rev().map(|row| {
         let HistoryRow { date, actual, predicted, result, .. } = HistoryRow::of(row, unit);
         TrendsRow { date, actual, predicted, result }
     });
@@ -99,7 +116,7 @@ fn trends_update(record: &TrackRecord, unit: Unit) -> TrendsUpdate {
         verdict: validation.verdict,
         chart: PastChart { actual, predicted, timestamps },
         history: history.collect(),
-        last_updated: record.rows.last().map(|row| row.target_time.into()),
+        last_updated: rows.last().map(|row| row.target_time.into()),
     }
 }
 
@@ -112,7 +129,7 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
     let bars = state.engine().recent_bars(&about.symbol, about.timeframe, n_past);
     let chart = match &issued {
         Some(issued) => {
-            let split_factor = state.split_factor(&asset, issued.forecast.as_of).await?;
+            let split_factor = state.split_factor(&asset, about.timeframe, issued.forecast.as_of).await?;
             ChartAnswer::live(&ForecastParts {
                 asset: &asset,
                 issued,
@@ -169,10 +186,10 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
 /// The recent past of an asset: closes, and what was forecast for them.
 pub(crate) async fn historical_data(state: &ApiState, asset: &Asset, about: &AssetTopic) -> HistoricalData {
     // Without the database the closes are still in memory; what was forecast for them is not known then.
-    let record = state.record(&about.symbol, about.timeframe).await.ok();
+    let rows = newest_cases(state, asset, about.timeframe).await.ok().map(|(_, rows)| rows);
     let unit = unit_of(state, about);
     let chart = if asset.class() == AssetClass::Macro {
-        let past = record.as_ref().map(|record| TrendsChart::of(&record.rows, unit));
+        let past = rows.map(|rows| TrendsChart::of(&rows, unit));
         past.map_or_else(HistoricalChart::default, |past| HistoricalChart {
             actual: past.actual,
             predicted: past.predicted.into_iter().map(Some).collect(),
@@ -181,7 +198,7 @@ pub(crate) async fn historical_data(state: &ApiState, asset: &Asset, about: &Ass
     } else {
         let bars = state.engine().recent_bars(&about.symbol, about.timeframe, about.timeframe.chart_size().0);
         let forecast_for = |close: Timestamp| {
-            let row = record.as_ref()?.rows.iter().rev().find(|row| row.target_time == close)?;
+            let row = rows.as_ref()?.iter().rev().find(|row| row.target_time == close)?;
             Some(unit.apply(row.score.reference_price, row.score.median))
         };
         HistoricalChart {
