@@ -33,7 +33,7 @@ impl ApiState {
     /// The newest forecast.
     pub(crate) async fn forecast_answer(&self, asset: &Asset, timeframe: Timeframe) -> Result<ForecastAnswer, Problem> {
         let symbol = &asset.symbol;
-        let issued = self.engine().issued(symbol, timeframe);
+        let issued = self.issued(symbol, timeframe);
         let issued = issued.map_err(|cause| Problem::no_forecast(symbol, timeframe, cause))?;
         let split_factor = self.split_factor(asset, timeframe, issued.forecast.as_of).await?;
         // The forecast itself is in memory: it is shown although the record cannot be read now.
@@ -100,7 +100,7 @@ impl ApiState {
 
     /// One asset at a glance.
     pub(crate) async fn summary_row(&self, asset: &Asset, timeframe: Timeframe) -> Result<SummaryRow, Problem> {
-        let issued = self.engine().issued(&asset.symbol, timeframe);
+        let issued = self.issued(&asset.symbol, timeframe);
         let quote = self.engine().quote(&asset.symbol);
         let (split_factor, stale) = match &issued {
             Ok(issued) => {
@@ -153,7 +153,9 @@ impl ApiState {
             let RecordKey { symbol, timeframe, window } = &key.record;
             let record = self.record(&key.record).await?;
             let rows = self.in_todays_terms(asset, *timeframe, record.rows.clone()).await?;
-            let issued = self.engine().issued(symbol, *timeframe).ok();
+            // What the newest one was measured in, the others were.
+            let unit = self.engine().issued(symbol, *timeframe).ok().map(|issued| issued.forecast.unit);
+            let issued = self.issued(symbol, *timeframe).ok();
             let headline = issued.as_ref().and_then(|issued| issued.forecast.horizons.first());
             Answer::json(&TrendsAnswer::of(&TrendsParts {
                 asset,
@@ -162,7 +164,7 @@ impl ApiState {
                 origin: self.engine().chain().origin(),
                 summary: &record.summary,
                 rows: &rows,
-                unit: issued.as_ref().map(|issued| issued.forecast.unit),
+                unit,
                 confidence: headline.map(|headline| Call::of(asset, headline).confidence),
                 bars: &self.engine().recent_bars(symbol, *timeframe, VOLATILITY_BARS + 1),
                 chart: key.chart,

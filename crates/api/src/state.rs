@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::engine::Engine;
-use ::engine::views::{PooledRecord, TrackRecord};
+use ::engine::views::{Issued, NoForecast, PooledRecord, TrackRecord};
 use axum::http::StatusCode;
-use jiff::Timestamp;
-use market::{Action, Adjustment, Asset, AssetClass, Symbol, Timeframe};
+use jiff::{SignedDuration, Timestamp};
+use market::{Action, Adjustment, Asset, AssetClass, Calendar, Symbol, Timeframe};
 use storage::{EventKind, ScoreRow, Subscription};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -203,6 +203,22 @@ impl ApiState {
             true => Ok(timeframe),
             false => Err(Problem::no_such_forecast(symbol, timeframe, &known)),
         }
+    }
+
+    /// The newest forecast, unless all it says lies in the past.
+    pub(crate) fn issued(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Arc<Issued>, NoForecast> {
+        let issued = self.engine().issued(symbol, timeframe)?;
+        let (forecast, now) = (&issued.forecast, self.now());
+        if forecast.horizons.last().is_none_or(|last| last.target_time >= now) {
+            return Ok(issued);
+        }
+        let next = Calendar::of(forecast.asset_class).bar_closing_after(timeframe, now);
+        let retry_after = next.map_or(SignedDuration::from_hours(1), |next| next.close_time.duration_since(now));
+        let reason = format!(
+            "the newest {timeframe} forecast of {symbol} is as of {} and says nothing about the time ahead",
+            forecast.as_of
+        );
+        Err(NoForecast { reason, retry_after })
     }
 
     /// A track record, with its newest rows; read anew after a score, or when its window has moved on.

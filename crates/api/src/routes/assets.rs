@@ -53,7 +53,7 @@ pub(super) async fn asset(
     let asset = state.asset(&symbol)?;
     let engine = state.engine();
     let timeframes = engine.forecast_timeframes(&asset.symbol);
-    let pointer = |timeframe: &market::Timeframe| match engine.issued(&asset.symbol, *timeframe) {
+    let pointer = |timeframe: &market::Timeframe| match state.issued(&asset.symbol, *timeframe) {
         Ok(issued) => ForecastPointer {
             timeframe: timeframe.as_str(),
             as_of: Some(issued.forecast.as_of.into()),

@@ -124,7 +124,7 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
     let asset = state.asset(about.symbol.as_str())?;
     let row: SummaryRow = state.summary_row(&asset, about.timeframe).await?;
     let (event_time, last_updated) = times(state, &asset, about.timeframe);
-    let issued = state.engine().issued(&about.symbol, about.timeframe).ok();
+    let issued = state.issued(&about.symbol, about.timeframe).ok();
     let n_past = about.timeframe.chart_size().0;
     let bars = state.engine().recent_bars(&about.symbol, about.timeframe, n_past);
     let chart = match &issued {
@@ -218,7 +218,7 @@ fn unit_of(state: &ApiState, about: &AssetTopic) -> Unit {
 /// When the exchange said the newest price, and when anything of the asset changed last.
 fn times(state: &ApiState, asset: &Asset, timeframe: Timeframe) -> (Option<Timestamp>, Option<Timestamp>) {
     let quote = state.quote(asset);
-    let issued = state.engine().issued(&asset.symbol, timeframe).ok();
+    let issued = state.issued(&asset.symbol, timeframe).ok();
     let event_time = quote.as_ref().map(|quote| quote.event_time);
     let updated = issued.map(|issued| last_updated(&issued, quote.as_ref())).or(event_time);
     (event_time, updated)
