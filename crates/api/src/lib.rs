@@ -8,6 +8,7 @@
 //! This crate knows neither vendors nor SQL nor signals: the listener and the end come from outside, data from the
 //! engine.
 
+mod connection;
 mod serve;
 pub mod settings;
 mod state;

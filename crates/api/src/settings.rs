@@ -12,6 +12,12 @@ pub struct ApiSettings {
     pub cors_origins: Vec<String>,
     /// Hosts that requests may name: `example.org`, `*.example.org`, `any-ip` for every address literal, `*` for all.
     pub trusted_hosts: Vec<String>,
+    /// More connections than this wait until another ends; sockets do not count.
+    pub max_connections: usize,
+    /// A connection on which no request is made for so long, or no part of an answer is taken, is closed.
+    pub idle_timeout_ms: u64,
+    /// Requests with larger headers are refused.
+    pub header_limit_bytes: usize,
     /// Requests with a larger body are refused.
     pub body_limit_bytes: u64,
     /// An answer that has not begun by then is given up.
@@ -51,6 +57,9 @@ impl Default for ApiSettings {
         Self {
             cors_origins: Vec::new(),
             trusted_hosts: vec!["localhost".to_owned(), "any-ip".to_owned()],
+            max_connections: 10_000,
+            idle_timeout_ms: 30_000,
+            header_limit_bytes: 32 * 1024,
             body_limit_bytes: 64 * 1024,
             request_timeout_ms: 30_000,
             drain_timeout_ms: 10_000,
@@ -99,6 +108,9 @@ impl ApiSettings {
         }
         let sockets = &self.sockets;
         let at_least = [
+            ("max_connections", self.max_connections as u64, 1),
+            ("idle_timeout_ms", self.idle_timeout_ms, 10),
+            ("header_limit_bytes", self.header_limit_bytes as u64, 1024),
             ("request_timeout_ms", self.request_timeout_ms, 1),
             ("sockets.max_connections", sockets.max_connections as u64, 1),
             ("sockets.max_message_bytes", sockets.max_message_bytes as u64, 64),
@@ -120,6 +132,10 @@ impl ApiSettings {
 
     pub(crate) fn ready_max_age(&self) -> Duration {
         Duration::from_millis(self.ready_max_age_ms)
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {
