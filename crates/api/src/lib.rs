@@ -29,6 +29,6 @@ pub mod problem;
 
 pub use openapi::document;
 pub use problem::Problem;
-pub use serve::{bind, router, serve};
+pub use serve::{bind, router, serve, serve_while};
 pub use settings::{ApiSettings, SocketSettings};
 pub use state::ApiState;

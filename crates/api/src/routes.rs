@@ -23,6 +23,7 @@ mod stats;
 
 mod sockets;
 
+pub(crate) use health::alive;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

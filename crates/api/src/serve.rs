@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware;
+use axum::routing::any;
 use engine::Engine;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::connection;
 use crate::door::{self, Door};
+use crate::problem::{Kind, Problem};
 use crate::settings::ApiSettings;
 use crate::state::ApiState;
 use crate::{openapi, routes};
@@ -44,6 +47,30 @@ pub fn router(state: ApiState) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     }
+}
+
+/// Answers every request with 503 `/problems/not-ready`, and `/livez`, until there is what it takes to [`serve`].
+pub async fn serve_while<T>(listener: &TcpListener, settings: &ApiSettings, opening: impl Future<Output = T>) -> T {
+    let not_ready = || async { Problem::new(Kind::NotReady).detail("the server is starting").retry_after(1) };
+    let router = Router::new().route("/livez", any(routes::alive)).fallback(not_ready);
+    let token = CancellationToken::new();
+    let opening = async {
+        let opened = opening.await;
+        token.cancel();
+        opened
+    };
+    let answering = async {
+        // Who has not said what it wants by then is not waited for.
+        let enough = async {
+            token.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::select! {
+            () = connection::answer(listener, router, settings, &token) => {}
+            () = enough => {}
+        }
+    };
+    tokio::join!(opening, answering).0
 }
 
 /// Serves until `token` is cancelled; then sockets are closed with 1012, open requests end, and it returns.

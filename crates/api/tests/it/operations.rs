@@ -79,6 +79,26 @@ async fn pages_from_allowed_origins_may_call() {
 }
 
 #[tokio::test]
+async fn before_there_is_an_engine_every_request_is_told_to_come_back() {
+    let settings = api::ApiSettings::default();
+    let listener = api::bind("127.0.0.1:0".parse().unwrap(), &settings).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (opened, opening) = tokio::sync::oneshot::channel::<&str>();
+    let waiting = tokio::spawn(async move { api::serve_while(&listener, &settings, opening).await });
+    let client = reqwest::Client::new();
+    let get = |path: &str| client.get(format!("http://{address}{path}")).send();
+    assert_eq!(get("/livez").await.unwrap().status(), 200);
+    for path in ["/readyz", "/api/health", "/api/asset/BTC/forecast", "/nowhere"] {
+        let answer = get(path).await.unwrap();
+        assert_eq!(answer.status(), 503, "{path}");
+        assert!(answer.headers().contains_key("retry-after"), "{path}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["type"], "/problems/not-ready", "{path}");
+    }
+    opened.send("the engine").unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), "the engine");
+}
+
+#[tokio::test]
 async fn those_who_do_not_ask_or_do_not_listen_are_cut_off() {
     let settings = api::ApiSettings { idle_timeout_ms: 100, ..api::ApiSettings::default() };
     let app = TestApp::seeded_with(settings).await;
