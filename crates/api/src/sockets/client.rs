@@ -204,16 +204,18 @@ impl Client {
     }
 
     async fn hear(&mut self, said: Option<Result<Message, axum::Error>>) -> Step {
-        let text = match said {
+        let text: Option<bytes::Bytes> = match said {
             None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
             Some(Err(error)) => return Err(end_of(&error)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
-            Some(Ok(Message::Text(text))) => text.into(),
-            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+            Some(Ok(Message::Text(text))) => Some(text.into()),
+            Some(Ok(Message::Binary(bytes))) => Some(bytes),
         };
+        // Pings too: each of them is answered.
         if !self.allowance.take(Instant::now()) {
             return Err(End::Close(close_code::POLICY, "too many messages".to_owned()));
         }
+        let Some(text) = text else { return Ok(()) };
         match Command::parse(&text) {
             Ok(Command::Pong) => Ok(()),
             Ok(Command::SetTimeframe(timeframe)) if self.kind != Kind::Summary => self.set_timeframe(&timeframe).await,
@@ -401,11 +403,18 @@ async fn changed(listening: &mut Option<Listening>) {
     std::future::pending::<()>().await;
 }
 
-/// What a failed read means: too large a message is said so, all else is a client that went.
+/// What a failed read means: what the client should not have sent is said so, all else is a client that went.
 fn end_of(error: &axum::Error) -> End {
     let text = error.to_string();
-    match text.contains("too long") || text.contains("Space limit") {
-        true => End::Close(close_code::SIZE, "message too large".to_owned()),
-        false => End::Gone,
+    let means = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    if means(&["too long", "Space limit"]) {
+        return End::Close(close_code::SIZE, "message too large".to_owned());
     }
+    if means(&["UTF-8"]) {
+        return End::Close(close_code::INVALID, "text that is not UTF-8".to_owned());
+    }
+    if means(&["protocol error"]) && !means(&["without closing handshake"]) {
+        return End::Close(close_code::PROTOCOL, "not as the protocol wants it".to_owned());
+    }
+    End::Gone
 }

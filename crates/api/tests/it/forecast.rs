@@ -186,6 +186,7 @@ async fn a_batch_keeps_what_has_no_forecast() {
     assert_eq!(rows, expected.map(|(symbol, timeframe, there)| (symbol.to_owned(), timeframe.to_owned(), there)));
     let whole = app.json("/api/forecasts").await;
     assert_eq!(whole["forecasts"].as_array().unwrap().len(), 25);
+    assert_eq!(app.json("/api/forecasts?symbols=&timeframes=").await, whole);
 }
 
 fn row(value: &Value) -> (String, String, bool) {

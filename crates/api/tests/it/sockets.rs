@@ -359,6 +359,24 @@ async fn large_messages_and_floods_are_the_end() {
         flood.say(json!({ "type": "pong" })).await;
     }
     assert_eq!(flood.await_close().await, 1008);
+    let mut pings = app.socket("/ws/chart/BTC").await;
+    for _ in 0..40 {
+        pings.ping().await;
+    }
+    assert_eq!(pings.await_close().await, 1008);
+}
+
+#[tokio::test]
+async fn frames_that_break_the_protocol_are_the_end_and_told_why() {
+    let app = TestApp::seeded().await;
+    // Text that is no UTF-8; a frame that is not masked.
+    let frames: [(&[u8], u16); 2] = [(b"\x81\x82\0\0\0\0\xff\xfe", 1007), (b"\x81\x02{}", 1002)];
+    for (frame, code) in frames {
+        let mut socket = app.socket("/ws/chart/BTC").await;
+        socket.expect("chart_update").await;
+        socket.say_bytes(frame).await;
+        assert_eq!(socket.await_close().await, code);
+    }
 }
 
 #[tokio::test]
