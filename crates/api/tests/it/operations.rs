@@ -36,6 +36,19 @@ async fn health_tells_of_each_part() {
 }
 
 #[tokio::test]
+async fn sources_tell_whether_they_still_give() {
+    let app = TestApp::seeded().await;
+    let expected = |status: &str, detail: &str| {
+        json!({ "origin": "simulated", "sources": [
+            { "source": "test", "status": status, "last_event": "2024-03-01T00:00:00Z", "detail": detail },
+        ] })
+    };
+    assert_eq!(app.json("/api/sources").await, expected("healthy", "delivering"));
+    app.clock.set(crate::app::at("2024-03-09T00:00:00Z"));
+    assert_eq!(app.json("/api/sources").await, expected("degraded", "no closed bar came when one was due"));
+}
+
+#[tokio::test]
 async fn promise_8_without_the_database_what_is_in_memory_is_still_served() {
     let settings = api::ApiSettings { ready_max_age_ms: 0, ..api::ApiSettings::default() };
     let app = TestApp::seeded_with(settings).await;
