@@ -7,17 +7,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use crate::rate::Peer;
 use crate::settings::ApiSettings;
 
 /// Answers requests until `token` is cancelled, and those that are open then to their end; connections are cut off when it
@@ -38,13 +42,17 @@ pub(crate) async fn answer(listener: &TcpListener, router: Router, settings: &Ap
             let room = Arc::clone(&room).acquire_owned().await;
             (accepted(listener).await, room)
         };
-        let (stream, room) = tokio::select! {
+        let ((stream, peer), room) = tokio::select! {
             () = token.cancelled() => break,
             next = accept => next,
             Some(_ended) = open.join_next() => continue,
         };
         let stream = TokioIo::new(Patient::new(stream, settings.idle_timeout()));
-        let service = TowerToHyperService::new(router.clone());
+        let router = router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request)
+        });
         let serving = protocol.serve_connection(stream, service).with_upgrades();
         let token = token.clone();
         open.spawn(async move {
@@ -66,14 +74,14 @@ pub(crate) async fn answer(listener: &TcpListener, router: Router, settings: &Ap
 }
 
 /// The next connection. What cannot be accepted is no reason to stop: too many files may be open for a while.
-async fn accepted(listener: &TcpListener) -> TcpStream {
+async fn accepted(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     warn!(%error, "failed to send small messages at once on a connection");
                 }
-                return stream;
+                return (stream, Peer(address.ip()));
             }
             Err(error) => {
                 let gone = [

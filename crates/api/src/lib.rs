@@ -16,6 +16,7 @@ mod state;
 mod door;
 mod extract;
 mod openapi;
+mod rate;
 mod routes;
 
 pub mod answers;
@@ -30,5 +31,5 @@ pub mod problem;
 pub use openapi::document;
 pub use problem::Problem;
 pub use serve::{bind, router, serve, serve_while};
-pub use settings::{ApiSettings, SocketSettings};
+pub use settings::{ApiSettings, RateSettings, SocketSettings};
 pub use state::ApiState;
