@@ -76,6 +76,18 @@ async fn the_scoreboard_pools_by_class_timeframe_and_horizon() {
 }
 
 #[tokio::test]
+async fn widths_of_different_units_are_not_averaged() {
+    let app = TestApp::seeded().await;
+    let board = app.json("/api/scoreboard").await;
+    for line in board["lines"].as_array().unwrap() {
+        // Macro series have units of their own.
+        let is_macro = line["asset_class"] == "macro";
+        assert_eq!(line["coverage"][0]["width"].is_null(), is_macro, "{line}");
+    }
+    assert!(board["lines"].as_array().unwrap().iter().any(|line| line["asset_class"] == "macro"), "{board}");
+}
+
+#[tokio::test]
 async fn exports_keep_the_columns_of_the_earlier_service() {
     let app = TestApp::seeded().await;
     let cases = [
