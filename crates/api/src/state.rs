@@ -301,8 +301,8 @@ impl ApiState {
         match kind {
             EventKind::Tick { symbol, .. } => ready.outdate_prices(symbol, self.engine()),
             EventKind::BarClosed { symbol, .. } => {
-                ready.outdate_prices(symbol, self.engine());
                 ready.actions.outdate(symbol);
+                ready.outdate_prices(symbol, self.engine());
                 ready.trends.outdate_where(|key| key.record.symbol == *symbol);
             }
             EventKind::Issued { symbol, timeframe, .. } => {
@@ -329,13 +329,14 @@ impl ApiState {
     /// Outdates everything: events were lost.
     pub(crate) fn outdate_all(&self) {
         let ready = self.ready();
+        // What answers are made from first, so that none is made anew from what is old.
+        ready.records.outdate_where(|_| true);
+        ready.pooled.outdate_where(|_| true);
+        ready.actions.outdate_where(|_| true);
         ready.forecasts.outdate_where(|_| true);
         ready.summaries.outdate_where(|_| true);
         ready.trends.outdate_where(|_| true);
-        ready.records.outdate_where(|_| true);
-        ready.pooled.outdate_where(|_| true);
         ready.scoreboards.outdate_where(|_| true);
-        ready.actions.outdate_where(|_| true);
         ready.health.outdate();
     }
 }

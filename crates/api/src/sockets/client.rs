@@ -207,11 +207,12 @@ impl Client {
         let text: Option<bytes::Bytes> = match said {
             None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
             Some(Err(error)) => return Err(end_of(&error)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+            Some(Ok(Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Ping(_))) => None,
             Some(Ok(Message::Text(text))) => Some(text.into()),
             Some(Ok(Message::Binary(bytes))) => Some(bytes),
         };
-        // Pings too: each of them is answered.
+        // Pings count: each of them is answered. Pongs do not: they answer ours.
         if !self.allowance.take(Instant::now()) {
             return Err(End::Close(close_code::POLICY, "too many messages".to_owned()));
         }
