@@ -15,6 +15,7 @@ pub mod scoreboard;
 
 pub mod asset;
 pub mod bars;
+pub mod quality;
 pub mod search;
 
 pub mod export;
@@ -24,6 +25,7 @@ pub mod models;
 
 pub mod favorites;
 pub mod health;
+pub mod sources;
 pub mod stats;
 
 pub mod price;

@@ -14,13 +14,10 @@ use crate::answers::trends::{TrendsAnswer, TrendsParts, VOLATILITY_BARS};
 use crate::extract::Window;
 use crate::problem::{Kind, Problem};
 use crate::ready::Answer;
-use crate::state::{ApiState, NEVER_AGES, TRENDS_MAX_AGE, TrendsKey};
+use crate::state::{ApiState, RecordKey, TrendsKey, max_age};
 
 /// Bars may have closed since the forecast was made: so many more are read than a chart shows.
 const CHART_SLACK: usize = 64;
-/// So many summaries are kept ready, of each class with each limit; and so many track records.
-const KEPT_SUMMARIES: usize = 64;
-const KEPT_TRENDS: usize = 256;
 
 impl ApiState {
     /// The newest forecast, ready.
@@ -36,11 +33,12 @@ impl ApiState {
     /// The newest forecast.
     pub(crate) async fn forecast_answer(&self, asset: &Asset, timeframe: Timeframe) -> Result<ForecastAnswer, Problem> {
         let symbol = &asset.symbol;
-        let issued = self.engine().issued(symbol, timeframe);
+        let issued = self.issued(symbol, timeframe);
         let issued = issued.map_err(|cause| Problem::no_forecast(symbol, timeframe, cause))?;
-        let split_factor = self.split_factor(asset, issued.forecast.as_of).await?;
+        let split_factor = self.split_factor(asset, timeframe, issued.forecast.as_of).await?;
         // The forecast itself is in memory: it is shown although the record cannot be read now.
-        let (skill, reason) = match self.record(symbol, timeframe).await {
+        let record = RecordKey { symbol: symbol.clone(), timeframe, window: None };
+        let (skill, reason) = match self.record(&record).await {
             Ok(record) => (Some(SkillAnswer::of(&record.summary)), None),
             Err(problem) => (None, Some(format!("the track record cannot be read now: {}", problem.message()))),
         };
@@ -102,12 +100,12 @@ impl ApiState {
 
     /// One asset at a glance.
     pub(crate) async fn summary_row(&self, asset: &Asset, timeframe: Timeframe) -> Result<SummaryRow, Problem> {
-        let issued = self.engine().issued(&asset.symbol, timeframe);
+        let issued = self.issued(&asset.symbol, timeframe);
         let quote = self.engine().quote(&asset.symbol);
         let (split_factor, stale) = match &issued {
             Ok(issued) => {
                 let forecast = &issued.forecast;
-                (self.split_factor(asset, forecast.as_of).await?, self.engine().is_stale(forecast))
+                (self.split_factor(asset, timeframe, forecast.as_of).await?, self.engine().is_stale(forecast))
             }
             Err(_) => (1.0, false),
         };
@@ -134,7 +132,8 @@ impl ApiState {
 
     /// The summary of a class (all when absent), ready.
     pub(crate) async fn summary(&self, class: Option<AssetClass>, limit: u32) -> Result<Answer, Problem> {
-        let make = async || {
+        let slot = self.ready().summaries.slot(&(class, limit));
+        let answer = slot.get_or_make(self.settings().ready_max_age(), async || {
             self.ready().miss();
             Answer::json(&SummaryAnswer {
                 class: class.map_or("all", AssetClass::as_str),
@@ -142,38 +141,36 @@ impl ApiState {
                 timestamp: self.now().into(),
                 assets: self.summary_rows(class, limit).await?,
             })
-        };
-        match self.ready().summaries.slot_among(&(class, limit), KEPT_SUMMARIES) {
-            Some(slot) => slot.get_or_make(self.settings().ready_max_age(), make).await,
-            None => make().await,
-        }
+        });
+        answer.await
     }
 
     /// A track record, ready.
     pub(crate) async fn trends(&self, asset: &Asset, key: &TrendsKey) -> Result<Answer, Problem> {
-        let max_age = if key.window.is_some() { TRENDS_MAX_AGE } else { NEVER_AGES };
-        let make = async || {
+        let slot = self.ready().trends.slot(key);
+        let answer = slot.get_or_make(key.record.max_age(), async || {
             self.ready().miss();
-            let since = key.window.map(|window| window.since(self.now()));
-            let record = self.engine().track_record(&key.symbol, key.timeframe, since).await?;
-            let issued = self.engine().issued(&key.symbol, key.timeframe).ok();
+            let RecordKey { symbol, timeframe, window } = &key.record;
+            let record = self.record(&key.record).await?;
+            let rows = self.in_todays_terms(asset, *timeframe, record.rows.clone()).await?;
+            // What the newest one was measured in, the others were.
+            let unit = self.engine().issued(symbol, *timeframe).ok().map(|issued| issued.forecast.unit);
+            let issued = self.issued(symbol, *timeframe).ok();
             let headline = issued.as_ref().and_then(|issued| issued.forecast.horizons.first());
             Answer::json(&TrendsAnswer::of(&TrendsParts {
                 asset,
-                timeframe: key.timeframe,
-                window: key.window.map_or("all", Window::as_str),
+                timeframe: *timeframe,
+                window: window.map_or("all", Window::as_str),
                 origin: self.engine().chain().origin(),
-                record: &record,
-                unit: issued.as_ref().map(|issued| issued.forecast.unit),
+                summary: &record.summary,
+                rows: &rows,
+                unit,
                 confidence: headline.map(|headline| Call::of(asset, headline).confidence),
-                bars: &self.engine().recent_bars(&key.symbol, key.timeframe, VOLATILITY_BARS + 1),
+                bars: &self.engine().recent_bars(symbol, *timeframe, VOLATILITY_BARS + 1),
                 chart: key.chart,
             }))
-        };
-        match self.ready().trends.slot_among(key, KEPT_TRENDS) {
-            Some(slot) => slot.get_or_make(max_age, make).await,
-            None => make().await,
-        }
+        });
+        answer.await
     }
 
     /// The scoreboard, ready.
@@ -184,10 +181,10 @@ impl ApiState {
         window: Option<Window>,
     ) -> Result<Answer, Problem> {
         let slot = self.ready().scoreboards.slot(&(class, timeframe, window));
-        let answer = slot.get_or_make(self.settings().ready_max_age(), async || {
+        let answer = slot.get_or_make(max_age(window), async || {
             self.ready().miss();
-            let since = window.map(|window| window.since(self.now()));
-            let rows = self.engine().scoreboard(class, timeframe, since).await?;
+            let records = self.pooled(window).await?;
+            let rows = ::engine::track::scoreboard(&records, class, timeframe);
             Answer::json(&ScoreboardAnswer {
                 origin: self.engine().chain().origin().as_str(),
                 chain: self.engine().chain().to_string(),

@@ -1,4 +1,4 @@
-//! What every request passes: is the host ours, is the body small enough, does the answer come in time, did the handler
+//! What every request passes: is the host ours, may the client ask again, is the body small enough, does the answer come in time, did the handler
 //! panic, and does every refusal have the one shape.
 //!
 //! One layer for all of it, because a ready answer is so cheap that the layers around it are what it costs.
@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -17,12 +17,14 @@ use futures::FutureExt as _;
 use tracing::warn;
 
 use crate::problem::{self, Kind, PROBLEM_JSON, Problem, REQUEST_ID};
+use crate::rate::Rates;
 use crate::settings::ApiSettings;
 
 /// The rules of the door.
 #[derive(Debug)]
 pub(crate) struct Door {
     hosts: Vec<HostPattern>,
+    rates: Rates,
     body_limit_bytes: u64,
     timeout: Duration,
 }
@@ -46,6 +48,7 @@ impl Door {
         });
         Self {
             hosts: hosts.collect(),
+            rates: Rates::new(&settings.rates),
             body_limit_bytes: settings.body_limit_bytes,
             timeout: Duration::from_millis(settings.request_timeout_ms),
         }
@@ -99,6 +102,22 @@ pub(crate) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
     if let Some(problem) = door.refusal(request.uri(), request.headers()) {
         return problem.into_response();
     }
+    let peer = request.extensions().get().copied();
+    let quota = door.rates.count(request.uri().path(), peer, request.headers(), Instant::now());
+    let mut response = match quota.and_then(|quota| Some((quota, quota.retry_after()?))) {
+        None => answered(&door, request, next).await,
+        Some((quota, seconds)) => {
+            Problem::new(Kind::TooManyRequests).detail(quota.words()).retry_after(seconds).into_response()
+        }
+    };
+    if let Some(quota) = quota {
+        quota.tell(response.headers_mut());
+    }
+    response
+}
+
+/// What the handler says, in time and in shape.
+async fn answered(door: &Door, request: Request, next: Next) -> Response {
     // Kept for the log; a count of references.
     let uri = request.uri().clone();
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();

@@ -8,6 +8,7 @@
 //! This crate knows neither vendors nor SQL nor signals: the listener and the end come from outside, data from the
 //! engine.
 
+mod connection;
 mod serve;
 pub mod settings;
 mod state;
@@ -15,6 +16,7 @@ mod state;
 mod door;
 mod extract;
 mod openapi;
+mod rate;
 mod routes;
 
 pub mod answers;
@@ -28,6 +30,6 @@ pub mod problem;
 
 pub use openapi::document;
 pub use problem::Problem;
-pub use serve::{bind, router, serve};
-pub use settings::{ApiSettings, SocketSettings};
+pub use serve::{bind, router, serve, serve_while};
+pub use settings::{ApiSettings, RateSettings, SocketSettings};
 pub use state::ApiState;

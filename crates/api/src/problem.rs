@@ -91,6 +91,8 @@ kinds! {
     Unprocessable = 422 "unprocessable" "Unprocessable";
     /// A socket's route without a socket's handshake.
     UpgradeRequired = 426 "upgrade-required" "Upgrade required";
+    /// More requests than one client may make.
+    TooManyRequests = 429 "too-many-requests" "Too many requests";
     /// A bug.
     Internal = 500 "internal" "Internal error";
     /// No forecast to show now.
@@ -278,6 +280,7 @@ impl Problem {
             415 => Kind::UnsupportedMediaType,
             422 => Kind::Unprocessable,
             426 => Kind::UpgradeRequired,
+            429 => Kind::TooManyRequests,
             503 => Kind::Unavailable,
             400..=499 => Kind::BadRequest,
             _ => Kind::Internal,

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::io::Write as _;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::extract::Asked;
 use crate::problem::Problem;
@@ -37,12 +39,12 @@ pub(crate) struct Slot<T> {
     /// Counts the changes of the data underneath.
     generation: AtomicU64,
     /// One maker at a time.
-    making: tokio::sync::Mutex<()>,
+    making: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { made: ArcSwapOption::empty(), generation: AtomicU64::new(0), making: tokio::sync::Mutex::new(()) }
+        Self { made: ArcSwapOption::empty(), generation: AtomicU64::new(0), making: Arc::default() }
     }
 }
 
@@ -65,7 +67,8 @@ impl<T: Clone> Slot<T> {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The value, made anew when it is outdated.
+    /// The value, made anew when it is outdated. Who waited while it was made takes it, although it may be outdated again:
+    /// it holds all that had happened when it was asked for.
     ///
     /// # Errors
     /// As the maker's; nothing is kept then.
@@ -74,69 +77,127 @@ impl<T: Clone> Slot<T> {
         max_age: Duration,
         make: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
+        let asked = self.generation();
         if let Some(value) = self.fresh(max_age) {
             return Ok(value);
         }
         let _one_maker = self.making.lock().await;
+        if let Some(value) = self.since(asked, max_age) {
+            return Ok(value);
+        }
+        let begun = self.begin();
+        let value = make().await?;
+        self.keep(begun, &value);
+        Ok(value)
+    }
+
+    /// The same for what takes long. It is made on a task of its own, which goes on when nobody waits any more, so that
+    /// those who ask and leave do not pile up work; and in its turn: `turns` are shared with others of its kind.
+    ///
+    /// # Errors
+    /// As the maker's; nothing is kept then.
+    pub(crate) async fn get_or_work<E>(
+        self: &Arc<Self>,
+        max_age: Duration,
+        turns: &Arc<Semaphore>,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: Send + 'static,
+    {
+        let asked = self.generation();
         if let Some(value) = self.fresh(max_age) {
             return Ok(value);
         }
-        // Read before the data are: a change in between leaves the value outdated from the start.
-        let generation = self.generation.load(Ordering::Acquire);
-        let made = Instant::now();
-        let value = make().await?;
+        let one_maker = Arc::clone(&self.making).lock_owned().await;
+        if let Some(value) = self.since(asked, max_age) {
+            return Ok(value);
+        }
+        let turn = Arc::clone(turns).acquire_owned().await;
+        let slot = Arc::clone(self);
+        let working = tokio::spawn(async move {
+            let _held_until_kept = (one_maker, turn);
+            let begun = slot.begin();
+            let value = work.await?;
+            slot.keep(begun, &value);
+            Ok(value)
+        });
+        // It is never aborted: what ends it without a value is a panic, which is the asker's.
+        working.await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// A value made from data as they were at a generation or later.
+    fn since(&self, generation: u64, max_age: Duration) -> Option<T> {
+        let made = self.made.load();
+        let made = made.as_ref()?;
+        (made.generation >= generation && made.made.elapsed() <= max_age).then(|| made.value.clone())
+    }
+
+    /// Read before the data are: a change while a value is made leaves it outdated from the start.
+    fn begin(&self) -> (u64, Instant) {
+        (self.generation(), Instant::now())
+    }
+
+    fn keep(&self, (generation, made): (u64, Instant), value: &T) {
         self.made.store(Some(Arc::new(Made { value: value.clone(), generation, made })));
-        Ok(value)
     }
 }
 
-/// Slots by key. Keys are only ever added, and only for things that exist, so the board stays small.
+/// Slots by key, at most so many: what anyone may ask for in many ways is not kept in all of them.
 #[derive(Debug)]
-pub(crate) struct Board<K, T>(ArcSwap<HashMap<K, Arc<Slot<T>>>>);
-
-impl<K, T> Default for Board<K, T> {
-    fn default() -> Self {
-        Self(ArcSwap::from_pointee(HashMap::new()))
-    }
+pub(crate) struct Board<K, T> {
+    slots: ArcSwap<HashMap<K, Arc<Slot<T>>>>,
+    most: usize,
 }
 
 impl<K: Hash + Eq + Clone, T: Clone> Board<K, T> {
+    /// A board that keeps at most so many.
+    pub(crate) fn keeping(most: usize) -> Self {
+        Self { slots: ArcSwap::default(), most }
+    }
+
     /// The value under a key, if it is there and not outdated.
     pub(crate) fn fresh(&self, key: &K, max_age: Duration) -> Option<T> {
-        self.0.load().get(key)?.fresh(max_age)
+        self.slots.load().get(key)?.fresh(max_age)
     }
 
-    /// The slot of a key.
+    /// The slot of a key; a new one takes the place of any other when the board is full.
     pub(crate) fn slot(&self, key: &K) -> Arc<Slot<T>> {
-        if let Some(slot) = self.0.load().get(key) {
+        if let Some(slot) = self.slots.load().get(key) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot::default());
-        self.0.rcu(|slots| {
+        let new = Arc::new(Slot::default());
+        let before = self.slots.rcu(|slots| {
             let mut slots = HashMap::clone(slots);
-            slots.entry(key.clone()).or_insert_with(|| Arc::clone(&slot));
+            if !slots.contains_key(key) {
+                if slots.len() >= self.most
+                    && let Some(other) = slots.keys().next().cloned()
+                {
+                    slots.remove(&other);
+                }
+                slots.insert(key.clone(), Arc::clone(&new));
+            }
             slots
         });
-        self.0.load().get(key).map_or(slot, Arc::clone)
-    }
-
-    /// The slot of a key, unless it is a new one and `most` are there: what anyone may ask for in many ways is not kept in
-    /// all of them.
-    pub(crate) fn slot_among(&self, key: &K, most: usize) -> Option<Arc<Slot<T>>> {
-        let slots = self.0.load();
-        (slots.contains_key(key) || slots.len() < most).then(|| self.slot(key))
+        // Someone else may have been quicker.
+        before.get(key).map_or(new, Arc::clone)
     }
 
     /// Says that the data under a key changed.
     pub(crate) fn outdate(&self, key: &K) {
-        if let Some(slot) = self.0.load().get(key) {
+        if let Some(slot) = self.slots.load().get(key) {
             slot.outdate();
         }
     }
 
     /// Says that the data under some keys changed.
     pub(crate) fn outdate_where(&self, mut changed: impl FnMut(&K) -> bool) {
-        for (_, slot) in self.0.load().iter().filter(|(key, _)| changed(key)) {
+        for (_, slot) in self.slots.load().iter().filter(|(key, _)| changed(key)) {
             slot.outdate();
         }
     }
@@ -256,11 +317,43 @@ mod tests {
         assert_eq!(slot.fresh(LONG), None);
     }
 
+    #[tokio::test]
+    async fn who_waited_takes_what_was_made_meanwhile() {
+        let (slot, calls) = (Slot::default(), Cell::new(0));
+        let make = || {
+            slot.get_or_make(LONG, async || {
+                calls.set(calls.get() + 1);
+                tokio::task::yield_now().await;
+                slot.outdate();
+                Ok::<_, Infallible>(calls.get())
+            })
+        };
+        let (a, b, c) = tokio::join!(make(), make(), make());
+        assert_eq!([a, b, c], [Ok(1), Ok(1), Ok(1)]);
+        assert_eq!(make().await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_when_the_one_who_asked_has_left() {
+        let (slot, turns) = (Arc::new(Slot::default()), Arc::new(Semaphore::new(1)));
+        let (open, gate) = tokio::sync::oneshot::channel::<u32>();
+        let asked = slot.get_or_work(LONG, &turns, gate);
+        assert!(tokio::time::timeout(Duration::from_millis(1), asked).await.is_err());
+        assert_eq!(turns.available_permits(), 0);
+        open.send(7).unwrap();
+        assert_eq!(
+            slot.get_or_work(LONG, &turns, async { Ok::<_, tokio::sync::oneshot::error::RecvError>(8) }).await,
+            Ok(7)
+        );
+    }
+
     #[test]
     fn a_board_keeps_so_many() {
-        let board = Board::<u32, u32>::default();
-        let kept: Vec<bool> = [1, 2, 3, 1].iter().map(|key| board.slot_among(key, 2).is_some()).collect();
-        assert_eq!(kept, [true, true, false, true]);
+        let board = Board::<u32, u32>::keeping(2);
+        let kept: Vec<_> = [1, 2, 3].iter().map(|key| board.slot(key)).collect();
+        let still = [1, 2, 3].iter().filter(|key| board.slots.load().contains_key(key)).count();
+        assert_eq!((kept.len(), still), (3, 2));
+        assert!(Arc::ptr_eq(&board.slot(&3), &kept[2]));
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ mod stats;
 
 mod sockets;
 
+pub(crate) use health::alive;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -46,6 +47,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(assets::assets))
         .routes(routes!(assets::asset))
         .routes(routes!(bars::bars))
+        .routes(routes!(assets::quality))
         .routes(routes!(scoreboard::scoreboard))
         .routes(routes!(ledger::entries))
         .routes(routes!(ledger::checkpoints))
@@ -58,6 +60,7 @@ pub(crate) fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::ready))
         .routes(routes!(stats::sockets))
         .routes(routes!(stats::system))
+        .routes(routes!(stats::sources))
         .routes(routes!(sockets::forecast))
         .routes(routes!(sockets::trends))
         .routes(routes!(sockets::chart))

@@ -3,18 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware;
-use axum::serve::ListenerExt as _;
+use axum::routing::any;
 use engine::Engine;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{info, warn};
 
+use crate::connection;
 use crate::door::{self, Door};
+use crate::problem::{Kind, Problem};
 use crate::settings::ApiSettings;
 use crate::state::ApiState;
 use crate::{openapi, routes};
@@ -46,10 +49,34 @@ pub fn router(state: ApiState) -> Router {
     }
 }
 
+/// Answers every request with 503 `/problems/not-ready`, and `/livez`, until there is what it takes to [`serve`].
+pub async fn serve_while<T>(listener: &TcpListener, settings: &ApiSettings, opening: impl Future<Output = T>) -> T {
+    let not_ready = || async { Problem::new(Kind::NotReady).detail("the server is starting").retry_after(1) };
+    let router = Router::new().route("/livez", any(routes::alive)).fallback(not_ready);
+    let token = CancellationToken::new();
+    let opening = async {
+        let opened = opening.await;
+        token.cancel();
+        opened
+    };
+    let answering = async {
+        // Who has not said what it wants by then is not waited for.
+        let enough = async {
+            token.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::select! {
+            () = connection::answer(listener, router, settings, &token) => {}
+            () = enough => {}
+        }
+    };
+    tokio::join!(opening, answering).0
+}
+
 /// Serves until `token` is cancelled; then sockets are closed with 1012, open requests end, and it returns.
 ///
 /// # Errors
-/// When the listener fails for good.
+/// When the listener has no address, or the follower of events died.
 pub async fn serve(
     listener: TcpListener,
     engine: Arc<Engine>,
@@ -59,28 +86,19 @@ pub async fn serve(
     let drain = settings.drain_timeout();
     let address = listener.local_addr()?;
     let state = ApiState::new(engine, settings);
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            warn!(%error, "failed to send small messages at once on a connection");
-        }
-    });
     // Whatever ends first ends the other.
     let ending = token.child_token();
     let follower = tokio::spawn(state.clone().run(ending.clone()));
     let _end_the_follower = ending.clone().drop_guard();
     info!(%address, "listening on {address}");
-    let serving = axum::serve(listener, router(state.clone())).with_graceful_shutdown(ending.clone().cancelled_owned());
-    let serving = async { serving.await };
+    let serving = connection::answer(&listener, router(state.clone()), state.settings(), &ending);
     tokio::pin!(serving, follower);
     let out_of_time = async {
         ending.cancelled().await;
         tokio::time::sleep(drain).await;
     };
     let died = tokio::select! {
-        served = &mut serving => {
-            served?;
-            false
-        }
+        () = &mut serving => false,
         ended = &mut follower, if !ending.is_cancelled() => {
             let died = !ending.is_cancelled();
             if let Err(error) = ended {

@@ -1,5 +1,6 @@
 //! What can be set about the API.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,6 +13,12 @@ pub struct ApiSettings {
     pub cors_origins: Vec<String>,
     /// Hosts that requests may name: `example.org`, `*.example.org`, `any-ip` for every address literal, `*` for all.
     pub trusted_hosts: Vec<String>,
+    /// More connections than this wait until another ends; sockets do not count.
+    pub max_connections: usize,
+    /// A connection on which no request is made for so long, or no part of an answer is taken, is closed.
+    pub idle_timeout_ms: u64,
+    /// Requests with larger headers are refused.
+    pub header_limit_bytes: usize,
     /// Requests with a larger body are refused.
     pub body_limit_bytes: u64,
     /// An answer that has not begun by then is given up.
@@ -22,8 +29,28 @@ pub struct ApiSettings {
     pub ready_max_age_ms: u64,
     /// Whether a request for a forecast with `Cache-Control: no-cache` computes a forecast and discards it; for benches.
     pub recompute: bool,
+    /// How often one client may ask.
+    pub rates: RateSettings,
     /// Sockets.
     pub sockets: SocketSettings,
+}
+
+/// What can be set about how often one client may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateSettings {
+    /// So many requests a window, but for exports and sockets.
+    pub requests: u32,
+    /// So many exports a window.
+    pub exports: u32,
+    /// So many sockets are opened a window.
+    pub sockets: u32,
+    /// The length of a window.
+    pub window_s: u64,
+    /// Whether clients on this machine are limited too.
+    pub limit_loopback: bool,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// What can be set about WebSockets.
@@ -51,12 +78,29 @@ impl Default for ApiSettings {
         Self {
             cors_origins: Vec::new(),
             trusted_hosts: vec!["localhost".to_owned(), "any-ip".to_owned()],
+            max_connections: 10_000,
+            idle_timeout_ms: 30_000,
+            header_limit_bytes: 32 * 1024,
             body_limit_bytes: 64 * 1024,
             request_timeout_ms: 30_000,
             drain_timeout_ms: 10_000,
             ready_max_age_ms: 1_000,
             recompute: false,
+            rates: RateSettings::default(),
             sockets: SocketSettings::default(),
+        }
+    }
+}
+
+impl Default for RateSettings {
+    fn default() -> Self {
+        Self {
+            requests: 100,
+            exports: 10,
+            sockets: 60,
+            window_s: 60,
+            limit_loopback: false,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -99,6 +143,13 @@ impl ApiSettings {
         }
         let sockets = &self.sockets;
         let at_least = [
+            ("max_connections", self.max_connections as u64, 1),
+            ("idle_timeout_ms", self.idle_timeout_ms, 10),
+            ("header_limit_bytes", self.header_limit_bytes as u64, 1024),
+            ("rates.requests", u64::from(self.rates.requests), 1),
+            ("rates.exports", u64::from(self.rates.exports), 1),
+            ("rates.sockets", u64::from(self.rates.sockets), 1),
+            ("rates.window_s", self.rates.window_s, 1),
             ("request_timeout_ms", self.request_timeout_ms, 1),
             ("sockets.max_connections", sockets.max_connections as u64, 1),
             ("sockets.max_message_bytes", sockets.max_message_bytes as u64, 64),
@@ -120,6 +171,10 @@ impl ApiSettings {
 
     pub(crate) fn ready_max_age(&self) -> Duration {
         Duration::from_millis(self.ready_max_age_ms)
+    }
+
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {

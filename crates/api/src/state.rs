@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::engine::Engine;
-use ::engine::views::TrackRecord;
+use ::engine::views::{Issued, NoForecast, PooledRecord, TrackRecord};
 use axum::http::StatusCode;
-use jiff::Timestamp;
-use market::{Action, Asset, AssetClass, Symbol, Timeframe};
-use storage::{EventKind, Subscription};
+use jiff::{SignedDuration, Timestamp};
+use market::{Action, Adjustment, Asset, AssetClass, Calendar, Symbol, Timeframe};
+use storage::{EventKind, ScoreRow, Subscription};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answers::stats::CacheAnswer;
+use crate::answers::trends::HISTORY_ROWS;
 use crate::extract::Window;
 use crate::problem::Problem;
 use crate::ready::{Answer, Board, Slot};
@@ -30,6 +32,7 @@ struct Shared {
     engine: Arc<Engine>,
     settings: ApiSettings,
     ready: Ready,
+    turns: Turns,
     hub: Hub,
     sockets: TaskTracker,
     closing: CancellationToken,
@@ -37,20 +40,35 @@ struct Shared {
     subscription: Mutex<Option<Box<dyn Subscription>>>,
 }
 
-/// Names one trends answer.
+/// Names one track record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct TrendsKey {
+pub(crate) struct RecordKey {
     pub(crate) symbol: Symbol,
     pub(crate) timeframe: Timeframe,
     pub(crate) window: Option<Window>,
+}
+
+/// Names one trends answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TrendsKey {
+    pub(crate) record: RecordKey,
     pub(crate) chart: bool,
 }
 
 /// Class, timeframe and window of a scoreboard; all when absent.
 pub(crate) type ScoreboardKey = (Option<AssetClass>, Option<Timeframe>, Option<Window>);
 
+/// How much of what reads many scores is done at once, however many ask.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    /// Whole chains: seconds each.
+    pub(crate) boards: Arc<Semaphore>,
+    /// One asset on one timeframe, for an answer or a file.
+    pub(crate) records: Arc<Semaphore>,
+}
+
 /// Everything that is made once and handed out many times.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) forecasts: Board<(Symbol, Timeframe), Answer>,
     /// By class (all when absent) and limit.
@@ -59,21 +77,48 @@ pub(crate) struct Ready {
     pub(crate) scoreboards: Board<ScoreboardKey, Answer>,
     pub(crate) health: Slot<(StatusCode, Answer)>,
     pub(crate) searches: Searches,
-    /// Track records over all time, with their newest rows only.
-    pub(crate) records: Board<(Symbol, Timeframe), Arc<TrackRecord>>,
-    pub(crate) actions: Board<Symbol, Arc<[Action]>>,
+    /// Track records, with their newest rows only.
+    pub(crate) records: Board<RecordKey, Arc<TrackRecord>>,
+    /// What scoreboards are put together from, by window.
+    pub(crate) pooled: Board<Option<Window>, Arc<[PooledRecord]>>,
+    actions: Board<Symbol, Arc<[Action]>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// Track records are kept with so many of their newest rows: what a chart of the past shows.
-const RECORD_ROWS: usize = 64;
+/// So many of each are kept ready. There are as many scoreboards as classes, timeframes and windows, and all of them are.
+const KEPT_FORECASTS: usize = 4096;
+const KEPT_SUMMARIES: usize = 64;
+const KEPT_TRENDS: usize = 256;
+const KEPT_SCOREBOARDS: usize = 4 * (Timeframe::ALL.len() + 1) * KEPT_POOLED;
+const KEPT_POOLED: usize = Window::ALL.len() + 1;
+const KEPT_RECORDS: usize = 1024;
+const KEPT_ACTIONS: usize = 4096;
 /// Corporate actions may arrive without an event; they are read again after this.
 const ACTIONS_MAX_AGE: Duration = Duration::from_secs(600);
 /// The beginning of a window moves on with time.
-pub(crate) const TRENDS_MAX_AGE: Duration = Duration::from_secs(60);
+pub(crate) const WINDOW_MAX_AGE: Duration = Duration::from_secs(300);
 /// For what changes by events alone.
 pub(crate) const NEVER_AGES: Duration = Duration::MAX;
+
+impl RecordKey {
+    fn is_of(&self, symbol: &Symbol, timeframe: Timeframe) -> bool {
+        self.symbol == *symbol && self.timeframe == timeframe
+    }
+
+    /// How old what is made of the record may become without an event.
+    pub(crate) const fn max_age(&self) -> Duration {
+        max_age(self.window)
+    }
+}
+
+/// How old what is made of a window's scores may become without an event.
+pub(crate) const fn max_age(window: Option<Window>) -> Duration {
+    match window {
+        Some(_) => WINDOW_MAX_AGE,
+        None => NEVER_AGES,
+    }
+}
 
 impl ApiState {
     /// The state of a server that has not started.
@@ -84,7 +129,8 @@ impl ApiState {
             hub: Hub::new(&settings.sockets),
             engine,
             settings,
-            ready: Ready::default(),
+            ready: Ready::new(),
+            turns: Turns { boards: Arc::new(Semaphore::new(1)), records: Arc::new(Semaphore::new(2)) },
             sockets: TaskTracker::new(),
             closing: CancellationToken::new(),
             subscription: Mutex::new(Some(subscription)),
@@ -111,6 +157,10 @@ impl ApiState {
 
     pub(crate) fn ready(&self) -> &Ready {
         &self.0.ready
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -155,22 +205,83 @@ impl ApiState {
         }
     }
 
-    /// The track record of an asset on a timeframe over all time, with its newest rows; read anew after a score only.
-    pub(crate) async fn record(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Arc<TrackRecord>, Problem> {
-        let slot = self.ready().records.slot(&(symbol.clone(), timeframe));
-        let record = slot.get_or_make(NEVER_AGES, async || {
-            let mut record = self.engine().track_record(symbol, timeframe, None).await.map_err(Problem::from)?;
-            record.rows.drain(..record.rows.len().saturating_sub(RECORD_ROWS));
-            record.rows.shrink_to_fit();
-            Ok(Arc::new(record))
-        });
-        record.await
+    /// The newest forecast, unless all it says lies in the past.
+    pub(crate) fn issued(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Arc<Issued>, NoForecast> {
+        let issued = self.engine().issued(symbol, timeframe)?;
+        let (forecast, now) = (&issued.forecast, self.now());
+        if forecast.horizons.last().is_none_or(|last| last.target_time >= now) {
+            return Ok(issued);
+        }
+        let next = Calendar::of(forecast.asset_class).bar_closing_after(timeframe, now);
+        let retry_after = next.map_or(SignedDuration::from_hours(1), |next| next.close_time.duration_since(now));
+        let reason = format!(
+            "the newest {timeframe} forecast of {symbol} is as of {} and says nothing about the time ahead",
+            forecast.as_of
+        );
+        Err(NoForecast { reason, retry_after })
     }
 
-    /// What brings a stock's prices of `as_of` to the terms of today: the splits between. One for all other classes.
-    pub(crate) async fn split_factor(&self, asset: &Asset, as_of: Timestamp) -> Result<f64, Problem> {
-        if asset.class() != AssetClass::Stocks {
-            return Ok(1.0);
+    /// A track record, with its newest rows; read anew after a score, or when its window has moved on.
+    pub(crate) async fn record(&self, key: &RecordKey) -> Result<Arc<TrackRecord>, Problem> {
+        let (state, key) = (self.clone(), key.clone());
+        let (slot, max_age) = (self.ready().records.slot(&key), key.max_age());
+        let work = async move {
+            let since = key.window.map(|window| window.since(state.now()));
+            let mut record =
+                state.engine().track_record(&key.symbol, key.timeframe, since).await.map_err(Problem::from)?;
+            record.rows.drain(..record.rows.len().saturating_sub(HISTORY_ROWS));
+            record.rows.shrink_to_fit();
+            Ok(Arc::new(record))
+        };
+        slot.get_or_work(max_age, &self.turns().records, work).await
+    }
+
+    /// What scoreboards of a window are put together from; read anew after a score, or when the window has moved on.
+    pub(crate) async fn pooled(&self, window: Option<Window>) -> Result<Arc<[PooledRecord]>, Problem> {
+        let state = self.clone();
+        let work = async move {
+            let since = window.map(|window| window.since(state.now()));
+            let records = state.engine().pooled_records(since).await.map_err(Problem::from)?;
+            Ok(Arc::from(records))
+        };
+        self.ready().pooled.slot(&window).get_or_work(max_age(window), &self.turns().boards, work).await
+    }
+
+    /// What brings an asset's prices of `as_of` to the terms of today: the splits between. One where none are known, and
+    /// for series that are stored without them.
+    pub(crate) async fn split_factor(
+        &self,
+        asset: &Asset,
+        timeframe: Timeframe,
+        as_of: Timestamp,
+    ) -> Result<f64, Problem> {
+        let splits = self.splits(asset, timeframe).await?;
+        Ok(market::adjustment::split_factor(&splits, as_of, self.now()))
+    }
+
+    /// Brings scored cases of an asset from the terms of their target times to those of today.
+    pub(crate) async fn in_todays_terms(
+        &self,
+        asset: &Asset,
+        timeframe: Timeframe,
+        mut rows: Vec<ScoreRow>,
+    ) -> Result<Vec<ScoreRow>, Problem> {
+        let (splits, now) = (self.splits(asset, timeframe).await?, self.now());
+        if !splits.is_empty() {
+            for row in &mut rows {
+                let factor = market::adjustment::split_factor(&splits, row.target_time, now);
+                row.price *= factor;
+                row.score.reference_price *= factor;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The actions whose splits are still in an asset's stored prices.
+    async fn splits(&self, asset: &Asset, timeframe: Timeframe) -> Result<Arc<[Action]>, Problem> {
+        let stored = self.engine().stored_adjustment(&asset.symbol, timeframe);
+        if asset.class() != AssetClass::Stocks || stored != Some(Adjustment::Raw) {
+            return Ok(Arc::default());
         }
         let slot = self.ready().actions.slot(&asset.symbol);
         let actions = slot.get_or_make(ACTIONS_MAX_AGE, async || {
@@ -178,11 +289,10 @@ impl ApiState {
             Ok::<_, Problem>(Arc::from(actions))
         });
         // Without the database the actions known before it went away still hold.
-        let actions: Arc<[Action]> = match actions.await {
-            Ok(actions) => actions,
-            Err(problem) => slot.last().ok_or(problem)?,
-        };
-        Ok(market::adjustment::split_factor(&actions, as_of, self.now()))
+        match actions.await {
+            Ok(actions) => Ok(actions),
+            Err(problem) => slot.last().ok_or(problem),
+        }
     }
 
     /// Outdates what an event changes.
@@ -191,20 +301,21 @@ impl ApiState {
         match kind {
             EventKind::Tick { symbol, .. } => ready.outdate_prices(symbol, self.engine()),
             EventKind::BarClosed { symbol, .. } => {
-                ready.outdate_prices(symbol, self.engine());
                 ready.actions.outdate(symbol);
-                ready.trends.outdate_where(|key| key.symbol == *symbol);
+                ready.outdate_prices(symbol, self.engine());
+                ready.trends.outdate_where(|key| key.record.symbol == *symbol);
             }
             EventKind::Issued { symbol, timeframe, .. } => {
                 ready.forecasts.outdate(&(symbol.clone(), *timeframe));
                 ready.summaries.outdate_where(|_| true);
-                ready.trends.outdate_where(|key| key.symbol == *symbol && key.timeframe == *timeframe);
+                ready.trends.outdate_where(|key| key.record.is_of(symbol, *timeframe));
             }
             EventKind::Scored { symbol, timeframe, .. } => {
-                let key = (symbol.clone(), *timeframe);
-                ready.records.outdate(&key);
-                ready.forecasts.outdate(&key);
-                ready.trends.outdate_where(|key| key.symbol == *symbol && key.timeframe == *timeframe);
+                ready.records.outdate_where(|key| key.is_of(symbol, *timeframe));
+                ready.pooled.outdate_where(|_| true);
+                ready.forecasts.outdate(&(symbol.clone(), *timeframe));
+                ready.trends.outdate_where(|key| key.record.is_of(symbol, *timeframe));
+                ready.scoreboards.outdate_where(|of| of.1.is_none_or(|of| of == *timeframe));
             }
             EventKind::ModelChanged { .. } => ready.health.outdate(),
             EventKind::SourceChanged { .. } => {
@@ -218,17 +329,35 @@ impl ApiState {
     /// Outdates everything: events were lost.
     pub(crate) fn outdate_all(&self) {
         let ready = self.ready();
+        // What answers are made from first, so that none is made anew from what is old.
+        ready.records.outdate_where(|_| true);
+        ready.pooled.outdate_where(|_| true);
+        ready.actions.outdate_where(|_| true);
         ready.forecasts.outdate_where(|_| true);
         ready.summaries.outdate_where(|_| true);
         ready.trends.outdate_where(|_| true);
         ready.scoreboards.outdate_where(|_| true);
-        ready.records.outdate_where(|_| true);
-        ready.actions.outdate_where(|_| true);
         ready.health.outdate();
     }
 }
 
 impl Ready {
+    fn new() -> Self {
+        Self {
+            forecasts: Board::keeping(KEPT_FORECASTS),
+            summaries: Board::keeping(KEPT_SUMMARIES),
+            trends: Board::keeping(KEPT_TRENDS),
+            scoreboards: Board::keeping(KEPT_SCOREBOARDS),
+            health: Slot::default(),
+            searches: Searches::default(),
+            records: Board::keeping(KEPT_RECORDS),
+            pooled: Board::keeping(KEPT_POOLED),
+            actions: Board::keeping(KEPT_ACTIONS),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
     fn outdate_prices(&self, symbol: &Symbol, engine: &Engine) {
         for timeframe in Timeframe::ALL {
             self.forecasts.outdate(&(symbol.clone(), timeframe));

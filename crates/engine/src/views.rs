@@ -101,9 +101,22 @@ pub struct BarsAnswer {
 /// One asset's track record on one timeframe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrackRecord {
-    /// Scored cases at horizon 1, ascending by `as_of`.
+    /// Scored cases at horizon 1, ascending by `as_of`; prices stand in the terms of their target time.
     pub rows: Vec<ScoreRow>,
+    /// How many calls were right.
+    pub n_hits: usize,
     /// What they amount to.
+    pub summary: forecast::score::TrackRecord,
+}
+
+/// The record of a class on a timeframe at the horizon its summary names, pooled over its assets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PooledRecord {
+    /// The class.
+    pub asset_class: AssetClass,
+    /// The timeframe.
+    pub timeframe: Timeframe,
+    /// What its cases amount to.
     pub summary: forecast::score::TrackRecord,
 }
 

@@ -20,7 +20,7 @@ pub enum Columns {
 /// What a file is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct ExportParts<'a> {
-    /// The cases, ascending.
+    /// The cases, ascending, in the terms of today.
     pub rows: &'a [ScoreRow],
     /// What the scores are measured in.
     pub unit: Unit,

@@ -1,6 +1,7 @@
 //! The scoreboard: every class, timeframe and horizon, pooled over its assets.
 
 use engine::views::ScoreboardRow;
+use market::AssetClass;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,7 +46,7 @@ pub struct ScoreboardLineAnswer {
     pub accuracy_ci: Option<[f64; 2]>,
     /// What two simple rules reached on the same calls, percent.
     pub baseline_accuracy: BaselineAccuracy,
-    /// How often the intervals held what happened.
+    /// How often the intervals held what happened; without widths for macro series, which have units of their own.
     pub coverage: Vec<CoverageAnswer>,
     /// `1 - CRPS / baseline's CRPS`, averaged over assets.
     pub crps_skill: Option<f64>,
@@ -69,6 +70,11 @@ impl ScoreboardLineAnswer {
     pub fn of(row: &ScoreboardRow) -> Self {
         let summary = &row.summary;
         let percent = |end: f64| 100.0 * end;
+        let mut coverage = coverage(summary);
+        // Macro series have units of their own: their widths have no common mean.
+        if row.asset_class == AssetClass::Macro {
+            coverage.iter_mut().for_each(|coverage| coverage.width = None);
+        }
         Self {
             asset_class: row.asset_class.as_str(),
             timeframe: row.timeframe.as_str(),
@@ -83,7 +89,7 @@ impl ScoreboardLineAnswer {
                 always_up: summary.always_up.map(|rate| percent(rate.rate)),
                 naive: summary.naive_hit_rate.map(|rate| percent(rate.rate)),
             },
-            coverage: coverage(summary),
+            coverage,
             crps_skill: summary.skill,
             ci: summary.skill_interval.map(|interval| [interval.low, interval.high]),
             p_value: summary.p_value(),

@@ -1,7 +1,6 @@
 //! How the forecasts of one asset and timeframe fared.
 
 use ::forecast::score::{Coverage, Rate, TrackRecord as Summary};
-use engine::views::TrackRecord;
 use market::{Asset, AssetClass, Bar, Calendar, Direction, Timeframe, Unit};
 use serde::Serialize;
 use storage::ScoreRow;
@@ -114,7 +113,7 @@ pub struct ReliabilityAnswer {
     pub up_rate: f64,
 }
 
-/// What happened beside what was said, ascending.
+/// What happened beside what was said, ascending; prices in the terms of today, as bars are.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TrendsChart {
     /// Prices at the target times.
@@ -129,7 +128,7 @@ pub struct TrendsChart {
     pub timestamps: Vec<Time>,
 }
 
-/// One scored case.
+/// One scored case; prices in the terms of today.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct HistoryRow {
     /// The day of the target time, UTC.
@@ -167,8 +166,10 @@ pub struct TrendsParts<'a> {
     pub window: &'static str,
     /// The chain's origin.
     pub origin: market::Origin,
-    /// The record.
-    pub record: &'a TrackRecord,
+    /// What its cases amount to.
+    pub summary: &'a Summary,
+    /// Its newest cases, ascending, in the terms of today.
+    pub rows: &'a [ScoreRow],
     /// What the scores are measured in.
     pub unit: Option<Unit>,
     /// The confidence of the forecast in force.
@@ -183,8 +184,7 @@ impl TrendsAnswer {
     /// The answer.
     #[must_use]
     pub fn of(parts: &TrendsParts<'_>) -> Self {
-        let TrendsParts { asset, record, .. } = *parts;
-        let summary = &record.summary;
+        let TrendsParts { asset, summary, rows, .. } = *parts;
         let unit = parts.unit.unwrap_or(Unit::LogReturn);
         let skill = SkillAnswer::of(summary);
         let volatility = realised_volatility(parts.bars, asset.class(), parts.timeframe);
@@ -214,14 +214,8 @@ impl TrendsAnswer {
             brier: summary.brier,
             brier_baseline: summary.brier_baseline,
             reliability: reliability(summary),
-            chart: parts.chart.then(|| TrendsChart::of(&record.rows, unit)),
-            accuracy_history: record
-                .rows
-                .iter()
-                .rev()
-                .take(HISTORY_ROWS)
-                .map(|row| HistoryRow::of(row, unit))
-                .collect(),
+            chart: parts.chart.then(|| TrendsChart::of(rows, unit)),
+            accuracy_history: rows.iter().rev().take(HISTORY_ROWS).map(|row| HistoryRow::of(row, unit)).collect(),
             prediction_confidence: parts.confidence,
             market_volatility: volatility,
             reason: reason(summary, parts.confidence, volatility),

@@ -51,7 +51,7 @@ impl Validation {
             accuracy: summary.hit_rate.map(|rate| percent(rate.rate)),
             ci: summary.hit_rate.and_then(|rate| rate.interval).map(|ci| [percent(ci.low), percent(ci.high)]),
             total_predictions: summary.n_calls,
-            correct_predictions: record.rows.iter().filter(|row| row.score.hit == Some(true)).count(),
+            correct_predictions: record.n_hits,
             baseline_accuracy: summary.always_up.map(|rate| percent(rate.rate)),
             verdict: summary.verdict.as_str(),
             reason: summary.hit_rate.is_none().then(|| {

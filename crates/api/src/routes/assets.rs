@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::asset::{AssetAnswer, AssetDetail, AssetsAnswer, ForecastPointer};
+use crate::answers::quality::QualityAnswer;
 use crate::extract::{self, Params, Segment};
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -53,7 +54,7 @@ pub(super) async fn asset(
     let asset = state.asset(&symbol)?;
     let engine = state.engine();
     let timeframes = engine.forecast_timeframes(&asset.symbol);
-    let pointer = |timeframe: &market::Timeframe| match engine.issued(&asset.symbol, *timeframe) {
+    let pointer = |timeframe: &market::Timeframe| match state.issued(&asset.symbol, *timeframe) {
         Ok(issued) => ForecastPointer {
             timeframe: timeframe.as_str(),
             as_of: Some(issued.forecast.as_of.into()),
@@ -75,6 +76,30 @@ pub(super) async fn asset(
     let quote = state.quote(&asset);
     let origin = engine.chain().origin();
     Ok(Json(AssetDetail::of(&asset, listing(&state, &asset), quote.as_ref(), forecasts, origin)))
+}
+
+/// What is stored of an asset: its series and where they come from, what is missing of them, corporate actions.
+#[utoipa::path(
+    get, path = "/api/assets/{symbol}/quality", tag = "assets",
+    params(("symbol" = String, Path, description = "The product symbol, such as BTC")),
+    responses(
+        (status = 200, description = "What is stored", body = QualityAnswer),
+        (status = 404, description = "`/problems/unknown-symbol`"),
+    )
+)]
+pub(super) async fn quality(
+    State(state): State<ApiState>,
+    Segment(symbol): Segment,
+) -> Result<Json<QualityAnswer>, Problem> {
+    let asset = state.asset(&symbol)?;
+    let store = state.engine().store();
+    let mut series = Vec::new();
+    for info in store.series().await?.into_iter().filter(|info| info.key.symbol == asset.symbol) {
+        let gaps = store.gaps(&info.key).await?;
+        series.push((info, gaps));
+    }
+    let actions = store.actions(&asset.symbol, state.now()).await?;
+    Ok(Json(QualityAnswer::of(&asset, state.engine().chain().origin(), series, &actions)))
 }
 
 fn listing(state: &ApiState, asset: &market::Asset) -> AssetAnswer {

@@ -1,5 +1,7 @@
 //! Bars.
 
+use std::fmt::Write as _;
+
 use ::engine::views::BarsRequest;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, LINK, VARY};
@@ -102,7 +104,8 @@ pub(super) async fn bars(
         Some(first) if older > 0 => Some(Cursor { before: first.open_time, as_of }.to_string()),
         _ => None,
     };
-    let response = match form {
+    let link = next.as_deref().map(|next| link(&request, limit, next));
+    let mut response = match form {
         Form::Json => Answer::json(&BarsPage {
             symbol: asset.symbol.to_string(),
             timeframe: timeframe.as_str(),
@@ -117,34 +120,39 @@ pub(super) async fn bars(
         .respond(asked),
         Form::Csv => {
             let bytes = bars::csv(&rows).map_err(|error| Problem::internal("write a CSV file", &error))?;
-            file(bytes, "text/csv; charset=utf-8", &asset, timeframe, next.as_deref())
+            file(bytes, "text/csv; charset=utf-8", link.as_deref())
         }
         Form::Parquet => {
             let bytes = bars::parquet(&rows).map_err(|error| Problem::internal("write a Parquet file", &error))?;
-            file(bytes, PARQUET, &asset, timeframe, next.as_deref())
+            file(bytes, PARQUET, link.as_deref())
         }
     };
+    // Appended: a body that may come compressed varies by that too.
+    response.headers_mut().append(VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 
-fn file(
-    bytes: Vec<u8>,
-    media: &'static str,
-    asset: &market::Asset,
-    timeframe: Timeframe,
-    next: Option<&str>,
-) -> Response {
+fn file(bytes: Vec<u8>, media: &'static str, link: Option<&str>) -> Response {
     let mut response = Response::new(bytes.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-    headers.insert(VARY, HeaderValue::from_static("accept"));
-    if let Some(next) = next {
-        let link = format!("</api/assets/{}/bars?timeframe={timeframe}&cursor={next}>; rel=\"next\"", asset.symbol);
-        if let Ok(link) = HeaderValue::from_str(&link) {
-            headers.insert(LINK, link);
-        }
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(link).ok()) {
+        headers.insert(LINK, link);
     }
     response
+}
+
+/// Leads to the next page of a request. The cursor holds where it ends and as of when.
+fn link(request: &BarsRequest, limit: u32, next: &str) -> String {
+    let mut link = format!("</api/assets/{}/bars?timeframe={}", request.symbol, request.timeframe);
+    if let Some(from) = request.from {
+        let _ = write!(link, "&from={from}");
+    }
+    if let Some(adjustment) = request.adjustment {
+        let _ = write!(link, "&adjustment={adjustment}");
+    }
+    let _ = write!(link, "&limit={limit}&cursor={next}>; rel=\"next\"");
+    link
 }
 
 /// What the client likes best of what there is.

@@ -1,5 +1,7 @@
 //! Scored cases as files.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -81,21 +83,24 @@ async fn file(state: &ApiState, symbol: &str, params: &ExportParams, columns: Co
         Some(_) => return Err(Problem::parameter("format", "csv or parquet is expected")),
     };
     let since = window.since(state.now());
-    let record = state.engine().track_record(&asset.symbol, timeframe, Some(since)).await?;
-    let issued = state.engine().issued(&asset.symbol, timeframe).ok();
+    // Kept until the file is made, and given back at once by those who leave while it is read.
+    let turn = Arc::clone(&state.turns().records).acquire_owned().await;
+    let rows = state.engine().scored_cases(&asset.symbol, timeframe, Some(since)).await?;
+    let rows = state.in_todays_terms(&asset, timeframe, rows).await?;
+    let unit = state.engine().issued(&asset.symbol, timeframe).map_or(Unit::LogReturn, |issued| issued.forecast.unit);
     let origin = state.engine().chain().origin();
-    let parts = ExportParts {
-        rows: &record.rows,
-        unit: issued.map_or(Unit::LogReturn, |issued| issued.forecast.unit),
-        origin,
-        columns,
-    };
-    let (bytes, media, ending) = if parquet {
-        let bytes = parts.parquet().map_err(|error| Problem::internal("write a Parquet file", &error))?;
-        (bytes, "application/vnd.apache.parquet", "parquet")
-    } else {
-        let bytes = parts.csv().map_err(|error| Problem::internal("write a CSV file", &error))?;
-        (bytes, "text/csv; charset=utf-8", "csv")
+    let made = tokio::task::spawn_blocking(move || {
+        let _held_until_made = turn;
+        let parts = ExportParts { rows: &rows, unit, origin, columns };
+        match parquet {
+            true => parts.parquet().map_err(|error| Problem::internal("write a Parquet file", &error)),
+            false => parts.csv().map_err(|error| Problem::internal("write a CSV file", &error)),
+        }
+    });
+    let bytes = made.await.map_err(|error| Problem::internal("make a file", &error))??;
+    let (media, ending) = match parquet {
+        true => ("application/vnd.apache.parquet", "parquet"),
+        false => ("text/csv; charset=utf-8", "csv"),
     };
     let what = if columns == Columns::Trends { "trends" } else { "forecasts" };
     // Symbols hold no quotes, and nothing outside ASCII.

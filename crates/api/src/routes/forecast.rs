@@ -134,13 +134,14 @@ pub(super) async fn forecasts(
     State(state): State<ApiState>,
     Params(params): Params<ForecastsParams>,
 ) -> Result<Response, Problem> {
-    let assets = match params.symbols.as_deref() {
+    let named = |listed: Option<String>| listed.filter(|listed| !listed.is_empty());
+    let assets = match named(params.symbols).as_deref() {
         None => state.engine().assets().to_vec(),
         Some(listed) => words(listed).map(|symbol| state.asset(symbol)).collect::<Result<_, _>>()?,
     };
     let parse = |text: &str| text.parse().map_err(|cause| Problem::unknown_timeframe(text, &cause));
     let timeframes: Option<Vec<Timeframe>> =
-        params.timeframes.as_deref().map(|listed| words(listed).map(parse).collect()).transpose()?;
+        named(params.timeframes).map(|listed| words(&listed).map(parse).collect()).transpose()?;
     let n_forecasts = assets.len() * timeframes.as_ref().map_or(1, Vec::len);
     if n_forecasts > MAX_FORECASTS {
         let detail = format!("{n_forecasts} forecasts are asked for: at most {MAX_FORECASTS} are given at once");

@@ -35,7 +35,7 @@ pub(super) async fn health(State(state): State<ApiState>, asked: Asked) -> Resul
     get, path = "/livez", tag = "operations",
     responses((status = 200, description = "It does", body = ProbeAnswer))
 )]
-pub(super) async fn alive() -> Json<ProbeAnswer> {
+pub(crate) async fn alive() -> Json<ProbeAnswer> {
     Json(ProbeAnswer { status: "alive" })
 }
 

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use crate::answers::scoreboard::ScoreboardAnswer;
 use crate::extract::{self, Asked, Params, Window};
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, max_age};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -42,5 +42,9 @@ pub(super) async fn scoreboard(
     let timeframe =
         timeframe.map(|text| text.parse().map_err(|cause| Problem::unknown_timeframe(text, &cause))).transpose()?;
     let window = Window::optional(params.window.as_deref())?;
+    if let Some(answer) = state.ready().scoreboards.fresh(&(class, timeframe, window), max_age(window)) {
+        state.ready().hit();
+        return Ok(answer.respond(asked));
+    }
     Ok(state.scoreboard(class, timeframe, window).await?.respond(asked))
 }

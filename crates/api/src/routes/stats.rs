@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
+use crate::answers::sources::{SourceAnswer, SourcesAnswer};
 use crate::answers::stats::{PoolAnswer, SocketStats, SystemStats};
 use crate::state::ApiState;
 
@@ -28,5 +29,18 @@ pub(super) async fn system(State(state): State<ApiState>) -> Json<SystemStats> {
         pool: PoolAnswer::of(status.database),
         cache: state.ready().counts(),
         timestamp: state.now().into(),
+    })
+}
+
+/// Where prices come from, and whether it still gives.
+#[utoipa::path(
+    get, path = "/api/sources", tag = "operations",
+    responses((status = 200, description = "Those that bars came from", body = SourcesAnswer))
+)]
+pub(super) async fn sources(State(state): State<ApiState>) -> Json<SourcesAnswer> {
+    let status = state.engine().status();
+    Json(SourcesAnswer {
+        origin: state.engine().chain().origin().as_str(),
+        sources: status.sources.iter().map(SourceAnswer::of).collect(),
     })
 }

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use crate::answers::trends::TrendsAnswer;
 use crate::extract::{Asked, Params, Segment, Window};
 use crate::problem::Problem;
-use crate::state::{ApiState, NEVER_AGES, TRENDS_MAX_AGE, TrendsKey};
+use crate::state::{ApiState, RecordKey, TrendsKey};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -45,9 +45,8 @@ pub(super) async fn trends(
         Some("table") => false,
         Some(_) => return Err(Problem::parameter("view", "chart or table is expected")),
     };
-    let key = TrendsKey { symbol: asset.symbol.clone(), timeframe, window, chart };
-    let max_age = if window.is_some() { TRENDS_MAX_AGE } else { NEVER_AGES };
-    if let Some(answer) = state.ready().trends.fresh(&key, max_age) {
+    let key = TrendsKey { record: RecordKey { symbol: asset.symbol.clone(), timeframe, window }, chart };
+    if let Some(answer) = state.ready().trends.fresh(&key, key.record.max_age()) {
         state.ready().hit();
         return Ok(answer.respond(asked));
     }

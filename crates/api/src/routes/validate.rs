@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use crate::answers::validation::{Validation, ValidationAnswer};
 use crate::extract::{Params, Segment};
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, RecordKey};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -34,7 +34,7 @@ pub(super) async fn validate(
 ) -> Result<Json<ValidationAnswer>, Problem> {
     let asset = state.asset(&symbol)?;
     let timeframe = state.forecast_timeframe(&asset.symbol, params.timeframe.as_deref())?;
-    let record = state.engine().track_record(&asset.symbol, timeframe, None).await?;
+    let record = state.record(&RecordKey { symbol: asset.symbol.clone(), timeframe, window: None }).await?;
     Ok(Json(ValidationAnswer {
         symbol: asset.symbol.to_string(),
         timeframe: timeframe.to_string(),

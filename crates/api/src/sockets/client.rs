@@ -16,8 +16,8 @@ use utoipa::IntoParams;
 use super::command::{Allowance, Command};
 
 use super::message::{Conflated, ErrorBody, Heading, Nothing, Resync};
-use super::stream::{AssetTopic, Published, Stream, Topic};
-use super::update::{heading, historical_data};
+use super::stream::{AssetTopic, Numbered, Published, Stream, Topic};
+use super::update::{heading, historical_data, opening};
 use crate::extract;
 use crate::problem::{Kind as ProblemKind, Problem};
 use crate::state::ApiState;
@@ -116,7 +116,7 @@ struct Client {
 struct Listening {
     stream: Arc<Stream>,
     published: watch::Receiver<Published>,
-    /// Number of the newest message the client was sent or spared.
+    /// The client knows the stream up to the message of this number: it was sent it, or a newer one, or came after it.
     seen: u64,
 }
 
@@ -185,27 +185,38 @@ impl Client {
             (published.newer_than(listening.seen), published.seq())
         };
         let skipped = (newest - listening.seen).saturating_sub(messages.len() as u64);
-        listening.seen = newest;
         if skipped > 0 {
             self.say("conflated", &Conflated { skipped }).await?;
         }
-        for (_, message) in messages {
-            self.send(Message::Text(message)).await?;
+        for message in messages {
+            self.pass_on(message).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a message of the stream.
+    async fn pass_on(&mut self, (seq, message): Numbered) -> Step {
+        self.send(Message::Text(message)).await?;
+        if let Some(listening) = &mut self.listening {
+            listening.seen = seq;
         }
         Ok(())
     }
 
     async fn hear(&mut self, said: Option<Result<Message, axum::Error>>) -> Step {
-        let text = match said {
+        let text: Option<bytes::Bytes> = match said {
             None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
             Some(Err(error)) => return Err(end_of(&error)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
-            Some(Ok(Message::Text(text))) => text.into(),
-            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Ping(_))) => None,
+            Some(Ok(Message::Text(text))) => Some(text.into()),
+            Some(Ok(Message::Binary(bytes))) => Some(bytes),
         };
+        // Pings count: each of them is answered. Pongs do not: they answer ours.
         if !self.allowance.take(Instant::now()) {
             return Err(End::Close(close_code::POLICY, "too many messages".to_owned()));
         }
+        let Some(text) = text else { return Ok(()) };
         match Command::parse(&text) {
             Ok(Command::Pong) => Ok(()),
             Ok(Command::SetTimeframe(timeframe)) if self.kind != Kind::Summary => self.set_timeframe(&timeframe).await,
@@ -242,38 +253,35 @@ impl Client {
 
     /// Listens to something else and confirms it.
     async fn switch(&mut self, topic: Topic, confirmation: &'static str) -> Step {
-        let stream = self.state.hub().stream(&topic);
-        self.listening = None;
-        let published = stream.subscribe();
-        let seen = published.borrow().seq();
-        self.listening = Some(Listening { stream, published, seen });
+        self.listen_to(&topic);
         self.say(confirmation, &Nothing {}).await?;
         self.begin().await
     }
 
     /// Listens to a topic from now on, or from where the client left off.
     async fn listen(&mut self, topic: Topic, since: Option<u64>) -> Step {
-        let stream = self.state.hub().stream(&topic);
-        let mut published = stream.subscribe();
-        let (seen, missed) = {
-            let published = published.borrow_and_update();
-            (published.seq(), since.map(|since| (since, published.replay(since))))
-        };
-        self.listening = Some(Listening { stream, published, seen });
+        let listening = self.listen_to(&topic);
+        let Some(since) = since else { return self.begin().await };
+        let missed = listening.published.borrow_and_update().replay(since);
         match missed {
-            Some((_, Some(missed))) => {
-                for (_, message) in missed {
-                    self.send(Message::Text(message)).await?;
+            Some(missed) => {
+                listening.seen = since;
+                for message in missed {
+                    self.pass_on(message).await?;
                 }
-                self.announce().await;
                 Ok(())
             }
-            Some((since, None)) => {
+            None => {
                 self.say("resync", &Resync { since }).await?;
                 self.begin().await
             }
-            None => self.begin().await,
         }
+    }
+
+    fn listen_to(&mut self, topic: &Topic) -> &mut Listening {
+        let (stream, published) = self.state.hub().listen(topic, self.state.now());
+        let seen = published.borrow().seq();
+        self.listening.insert(Listening { stream, published, seen })
     }
 
     /// What a listener is told first.
@@ -284,14 +292,10 @@ impl Client {
             let past = historical_data(&self.state, &asset, &about).await;
             self.say("historical_data", &past).await?;
         }
-        self.announce().await;
-        Ok(())
-    }
-
-    /// Asks the stream to say how things are.
-    async fn announce(&mut self) {
-        if let Some(listening) = &self.listening {
-            self.state.hub().announce(Arc::clone(&listening.stream)).await;
+        let Some(listening) = &self.listening else { return Ok(()) };
+        match opening(&self.state, &listening.stream).await {
+            Ok(message) => self.pass_on(message).await,
+            Err(problem) => self.error(&problem).await,
         }
     }
 
@@ -339,7 +343,7 @@ impl Client {
         self.say("error", &ErrorBody { message: problem.message(), problem: problem.uri() }).await
     }
 
-    /// Sends a message made for this client alone; it carries the number of the newest message of its stream.
+    /// Sends a message made for this client alone; it carries the number up to which the client knows the stream.
     async fn say(&mut self, r#type: &'static str, body: &impl Serialize) -> Step {
         let about = self.about();
         let asset = self.asset.as_ref();
@@ -400,11 +404,18 @@ async fn changed(listening: &mut Option<Listening>) {
     std::future::pending::<()>().await;
 }
 
-/// What a failed read means: too large a message is said so, all else is a client that went.
+/// What a failed read means: what the client should not have sent is said so, all else is a client that went.
 fn end_of(error: &axum::Error) -> End {
     let text = error.to_string();
-    match text.contains("too long") || text.contains("Space limit") {
-        true => End::Close(close_code::SIZE, "message too large".to_owned()),
-        false => End::Gone,
+    let means = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    if means(&["too long", "Space limit"]) {
+        return End::Close(close_code::SIZE, "message too large".to_owned());
     }
+    if means(&["UTF-8"]) {
+        return End::Close(close_code::INVALID, "text that is not UTF-8".to_owned());
+    }
+    if means(&["protocol error"]) && !means(&["without closing handshake"]) {
+        return End::Close(close_code::PROTOCOL, "not as the protocol wants it".to_owned());
+    }
+    End::Gone
 }

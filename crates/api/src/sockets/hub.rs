@@ -1,18 +1,18 @@
 //! The hub: knows the streams, and turns what happens into messages.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use market::{AssetClass, Symbol};
 use storage::{EventKind, Received, Subscription};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::stream::{Channel, Stream, Topic, When};
+use super::stream::{Channel, Published, Stream, Topic, When};
 use super::update::say;
 use crate::answers::stats::SocketStats;
 use crate::settings::SocketSettings;
@@ -23,28 +23,32 @@ use crate::state::ApiState;
 pub(crate) struct Hub {
     streams: RwLock<Streams>,
     keep: usize,
-    /// Streams that someone came to: they shall say how things are.
-    joined: mpsc::Sender<Arc<Stream>>,
-    joins: Mutex<Option<mpsc::Receiver<Arc<Stream>>>>,
     permits: Arc<Semaphore>,
     max_connections: usize,
 }
 
-/// Streams are made when someone first asks, and stay: there are at most a few for each asset and timeframe.
+/// Streams are made when someone first asks, and go with the first change that nobody hears.
 #[derive(Debug, Default)]
 struct Streams {
     of_assets: HashMap<Symbol, Vec<Arc<Stream>>>,
     of_classes: Vec<Arc<Stream>>,
 }
 
+impl Streams {
+    /// The streams among which one of a topic is.
+    fn like(&self, topic: &Topic) -> Option<&[Arc<Stream>]> {
+        match topic.asset() {
+            Some(about) => self.of_assets.get(&about.symbol).map(Vec::as_slice),
+            None => Some(&self.of_classes),
+        }
+    }
+}
+
 impl Hub {
     pub(crate) fn new(settings: &SocketSettings) -> Self {
-        let (joined, joins) = mpsc::channel(1024);
         Self {
             streams: RwLock::default(),
             keep: settings.replay_messages,
-            joined,
-            joins: Mutex::new(Some(joins)),
             permits: Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS))),
             max_connections: settings.max_connections.min(Semaphore::MAX_PERMITS),
         }
@@ -55,32 +59,46 @@ impl Hub {
         Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
-    /// The stream of a topic.
-    pub(crate) fn stream(&self, topic: &Topic) -> Arc<Stream> {
-        let find = |streams: &[Arc<Stream>]| streams.iter().find(|stream| stream.topic == *topic).cloned();
-        let in_all = |streams: &Streams| match topic.asset() {
-            Some(about) => streams.of_assets.get(&about.symbol).and_then(|streams| find(streams)),
-            None => find(&streams.of_classes),
+    /// The stream of a topic, listened to from now on.
+    pub(crate) fn listen(&self, topic: &Topic, now: Timestamp) -> (Arc<Stream>, watch::Receiver<Published>) {
+        let find = |streams: &Streams| {
+            let stream = streams.like(topic)?.iter().find(|stream| stream.topic == *topic)?;
+            // Under the lock: a stream with a listener is not forgotten.
+            Some((Arc::clone(stream), stream.subscribe()))
         };
-        if let Some(stream) = in_all(&self.streams.read().unwrap_or_else(PoisonError::into_inner)) {
-            return stream;
+        if let Some(known) = find(&self.streams.read().unwrap_or_else(PoisonError::into_inner)) {
+            return known;
         }
         let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(stream) = in_all(&streams) {
-            return stream;
+        if let Some(known) = find(&streams) {
+            return known;
         }
-        let stream = Arc::new(Stream::new(topic.clone(), self.keep));
+        let start = u64::try_from(now.as_microsecond()).unwrap_or_default();
+        let stream = Arc::new(Stream::new(topic.clone(), self.keep, start));
+        let listener = stream.subscribe();
         match topic.asset() {
             Some(about) => streams.of_assets.entry(about.symbol.clone()).or_default().push(Arc::clone(&stream)),
             None => streams.of_classes.push(Arc::clone(&stream)),
         }
-        stream
+        (stream, listener)
     }
 
-    /// Asks a stream to say how things are.
-    pub(crate) async fn announce(&self, stream: Arc<Stream>) {
-        // Fails when the hub has ended: then the connection is about to be closed.
-        let _ended = self.joined.send(stream).await;
+    /// Forgets a stream that nobody listens to: one who comes back starts anew.
+    fn forget(&self, stream: &Arc<Stream>) {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        let stays = |other: &Arc<Stream>| !Arc::ptr_eq(other, stream) || stream.n_listeners() > 0;
+        match stream.topic.asset() {
+            None => streams.of_classes.retain(stays),
+            Some(about) => {
+                let left = streams.of_assets.get_mut(&about.symbol).is_none_or(|of_asset| {
+                    of_asset.retain(stays);
+                    of_asset.is_empty()
+                });
+                if left {
+                    streams.of_assets.remove(&about.symbol);
+                }
+            }
+        }
     }
 
     /// Counts the connections.
@@ -145,7 +163,7 @@ impl Hub {
 }
 
 /// The channel that tells someone who comes how things are.
-const fn opening(topic: &Topic) -> Channel {
+pub(super) const fn opening(topic: &Topic) -> Channel {
     match topic {
         Topic::Trends(_) => Channel::Ledger,
         Topic::Forecast(_) | Topic::Chart(_) | Topic::Summary(_) => Channel::Prices,
@@ -154,8 +172,6 @@ const fn opening(topic: &Topic) -> Channel {
 
 /// Follows events until `token` is cancelled.
 pub(crate) async fn run(state: &ApiState, mut subscription: Box<dyn Subscription>, token: &CancellationToken) {
-    let joins = state.hub().joins.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(mut joins) = joins else { return };
     let mut speaker = Speaker { state, due: BTreeMap::new(), speaking: JoinSet::new() };
     loop {
         let next = speaker.due.first_key_value().map(|(at, _)| tokio::time::Instant::from_std(*at));
@@ -169,10 +185,6 @@ pub(crate) async fn run(state: &ApiState, mut subscription: Box<dyn Subscription
                 if let Err(panic) = ended {
                     error!(%panic, "failed to make a message");
                 }
-            }
-            Some(stream) = joins.recv() => {
-                let channel = opening(&stream.topic);
-                speaker.changed(stream, channel);
             }
             received = subscription.recv() => match received {
                 Some(Received::Event(event)) => {
@@ -210,7 +222,7 @@ struct Speaker<'a> {
 impl Speaker<'_> {
     fn changed(&mut self, stream: Arc<Stream>, channel: Channel) {
         if stream.n_listeners() == 0 {
-            stream.count_unheard();
+            self.state.hub().forget(&stream);
             return;
         }
         match stream.schedule(channel, self.state.settings().sockets.coalesce(), Instant::now()) {
@@ -232,8 +244,6 @@ impl Speaker<'_> {
     fn say(&mut self, stream: Arc<Stream>, channel: Channel) {
         let state = self.state.clone();
         self.speaking.spawn(async move {
-            // From here on a change asks for another message.
-            stream.saying(channel, Instant::now());
             if let Err(problem) = say(&state, &stream, channel).await {
                 warn!(cause = problem.message(), "failed to make a message");
             }

@@ -54,7 +54,7 @@ const N_CHANNELS: usize = 2;
 pub(crate) type Numbered = (u64, Utf8Bytes);
 
 /// What has been published on a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Published {
     /// Number of the newest message.
     seq: u64,
@@ -91,13 +91,25 @@ impl Published {
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) topic: Topic,
+    /// The number before that of the first message.
+    start: u64,
     published: watch::Sender<Published>,
+    /// Held while a message is made, so that they are published in the order of what they say. Whoever holds it may hand
+    /// out the last opening again.
+    pub(crate) pen: tokio::sync::Mutex<Option<Opening>>,
     /// How many messages are kept.
     keep: usize,
     /// When each channel last said something, and whether it is about to.
     timing: Mutex<[Timing; N_CHANNELS]>,
     /// Position in the ledger of the forecast the last chart showed, plus one.
     last_forecast: AtomicU64,
+}
+
+/// What one who comes was told last: how things were at a number.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) message: Numbered,
+    pub(crate) made: Instant,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -116,10 +128,15 @@ pub(crate) enum When {
 }
 
 impl Stream {
-    pub(crate) fn new(topic: Topic, keep: usize) -> Self {
+    /// A stream whose first message is the one after `start`: the moment it was made in microseconds, so that numbers of
+    /// streams that are gone, and of servers before this one, are never taken for its own.
+    pub(crate) fn new(topic: Topic, keep: usize, start: u64) -> Self {
+        let published = Published { seq: start, latest: Default::default(), kept: VecDeque::new() };
         Self {
             topic,
-            published: watch::Sender::new(Published::default()),
+            start,
+            published: watch::Sender::new(published),
+            pen: tokio::sync::Mutex::default(),
             keep,
             timing: Mutex::default(),
             last_forecast: AtomicU64::new(0),
@@ -149,13 +166,14 @@ impl Stream {
         });
     }
 
-    /// Counts a change that nobody hears, so that a client that comes back sees that it missed something.
-    pub(crate) fn count_unheard(&self) {
-        self.published.send_modify(|published| {
-            published.seq += 1;
-            published.latest = Default::default();
-            published.kept.clear();
-        });
+    /// Number of the newest message.
+    pub(crate) fn seq(&self) -> u64 {
+        self.published.borrow().seq
+    }
+
+    /// How many messages there were up to a number.
+    pub(crate) const fn count(&self, seq: u64) -> u64 {
+        seq - self.start
     }
 
     /// When a change of a channel is to be said: at once when nothing was said for `pause`, else after it.
@@ -178,6 +196,11 @@ impl Stream {
         timing[channel as usize] = Timing { said: Some(now), scheduled: false };
     }
 
+    /// Names a forecast where none was named before.
+    pub(crate) fn note_forecast(&self, seq: u64) {
+        let _named_before = self.last_forecast.compare_exchange(0, seq + 1, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Whether a forecast is another than the one named before.
     pub(crate) fn is_new_forecast(&self, seq: u64) -> bool {
         self.last_forecast.swap(seq + 1, Ordering::AcqRel) != seq + 1
@@ -191,7 +214,7 @@ mod tests {
     use super::*;
 
     fn stream(keep: usize) -> Stream {
-        Stream::new(Topic::Summary(None), keep)
+        Stream::new(Topic::Summary(None), keep, 100)
     }
 
     fn say(stream: &Stream, channel: Channel) {
@@ -211,9 +234,10 @@ mod tests {
         say(&stream, Channel::Prices);
         say(&stream, Channel::Prices);
         let published = listener.borrow();
-        assert_eq!(texts(&published.newer_than(0)), ["Ledger 2", "Prices 4"]);
-        assert_eq!(texts(&published.newer_than(2)), ["Prices 4"]);
-        assert!(published.newer_than(4).is_empty());
+        assert_eq!(texts(&published.newer_than(100)), ["Ledger 102", "Prices 104"]);
+        assert_eq!(texts(&published.newer_than(102)), ["Prices 104"]);
+        assert!(published.newer_than(104).is_empty());
+        assert_eq!(stream.count(published.seq()), 4);
     }
 
     #[test]
@@ -222,10 +246,8 @@ mod tests {
         (0..4).for_each(|_| say(&stream, Channel::Prices));
         let listener = stream.subscribe();
         let replay = |since| listener.borrow().replay(since).map(|missed| missed.len());
-        assert_eq!([0, 1, 2, 3, 4, 5].map(replay), [None, None, Some(2), Some(1), Some(0), None]);
-        stream.count_unheard();
-        assert_eq!(replay(4), None);
-        assert_eq!(replay(5), Some(0));
+        assert_eq!([100, 101, 102, 103, 104, 105].map(replay), [None, None, Some(2), Some(1), Some(0), None]);
+        assert_eq!([0, 4].map(replay), [None, None]);
     }
 
     #[test]

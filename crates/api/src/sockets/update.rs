@@ -1,50 +1,96 @@
 //! What streams say: each message made from what the engine holds now.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use ::engine::views::TrackRecord;
+use axum::extract::ws::Utf8Bytes;
 use jiff::Timestamp;
 use market::{Asset, AssetClass, Calendar, Timeframe, Unit};
+use storage::ScoreRow;
 
+use super::hub;
 use super::message::{
     ChartUpdate, Heading, HistoricalChart, HistoricalData, MarketSummaryUpdate, PastChart, PathChart, RealtimeUpdate,
     TrendsRow, TrendsUpdate,
 };
-use super::stream::{AssetTopic, Channel, Stream, Topic};
+use super::stream::{AssetTopic, Channel, Numbered, Opening, Stream, Topic};
 use crate::answers::chart::{BandsAnswer, ChartAnswer};
 use crate::answers::forecast::{ForecastParts, last_updated};
 use crate::answers::summary::{ClassCounts, SummaryRow};
 use crate::answers::trends::{HistoryRow, TrendsChart};
 use crate::answers::validation::Validation;
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, RecordKey};
 
 /// A summary's message holds so many assets at most.
 const SUMMARY_ASSETS: u32 = 500;
+/// A message about the past shows so many of the newest cases at most.
+const RECORD_ROWS: usize = 64;
 
-/// Makes the newest message of a channel and publishes it.
+/// Writes a message once its number is known.
+type Write<'a> = Box<dyn FnOnce(u64) -> Utf8Bytes + Send + 'a>;
+
+/// Makes the newest message of a channel and publishes it. One at a time: whoever waits says all that changed meanwhile.
 pub(super) async fn say(state: &ApiState, stream: &Stream, channel: Channel) -> Result<(), Problem> {
-    match (&stream.topic, channel) {
-        (Topic::Summary(class), _) => say_summary(state, stream, *class).await,
-        (Topic::Trends(about), _) => say_trends(state, stream, about).await,
-        (Topic::Chart(about), _) => say_chart(state, stream, about).await,
-        (Topic::Forecast(about), Channel::Prices) => say_price(state, stream, about).await,
-        (Topic::Forecast(about), Channel::Ledger) => say_forecast(state, stream, about).await,
-    }
-}
-
-async fn say_summary(state: &ApiState, stream: &Stream, class: Option<AssetClass>) -> Result<(), Problem> {
-    let assets = state.engine().assets();
-    let listed = assets.iter().filter(|asset| class.is_none_or(|class| asset.class() == class));
-    let counts = ClassCounts::of(listed);
-    let rows = state.summary_rows(class, SUMMARY_ASSETS).await?;
-    let class_filter = class.map_or("all", AssetClass::as_str);
-    let heading = heading(state, "market_summary_update", None, None);
-    stream.publish(Channel::Prices, |seq| {
-        heading.write(seq, &MarketSummaryUpdate { class_filter, assets: rows, update_count: seq, counts })
-    });
+    let _pen = stream.pen.lock().await;
+    // From here on a change asks for another message.
+    stream.saying(channel, Instant::now());
+    let write = make(state, stream, channel, false).await?;
+    stream.publish(channel, write);
     Ok(())
 }
 
-async fn say_price(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+/// How things are, for one who comes: with the number of the newest message, and using none up. Those who come within the
+/// pause between two messages are told the same.
+pub(super) async fn opening(state: &ApiState, stream: &Stream) -> Result<Numbered, Problem> {
+    let mut pen = stream.pen.lock().await;
+    let (seq, made) = (stream.seq(), Instant::now());
+    let pause = state.settings().sockets.coalesce();
+    let known = pen.as_ref().filter(|known| known.message.0 == seq && made.duration_since(known.made) < pause);
+    if let Some(known) = known {
+        return Ok(known.message.clone());
+    }
+    let write = make(state, stream, hub::opening(&stream.topic), true).await?;
+    let message = (seq, write(seq));
+    *pen = Some(Opening { message: message.clone(), made });
+    Ok(message)
+}
+
+async fn make<'a>(
+    state: &ApiState,
+    stream: &'a Stream,
+    channel: Channel,
+    is_opening: bool,
+) -> Result<Write<'a>, Problem> {
+    match (&stream.topic, channel) {
+        (Topic::Summary(class), _) => summary(state, stream, *class).await,
+        (Topic::Trends(about), _) => trends(state, about).await,
+        (Topic::Chart(about), _) => chart(state, stream, about, is_opening).await,
+        (Topic::Forecast(about), Channel::Prices) => price(state, about).await,
+        (Topic::Forecast(about), Channel::Ledger) => forecast(state, about).await,
+    }
+}
+
+async fn summary<'a>(state: &ApiState, stream: &'a Stream, class: Option<AssetClass>) -> Result<Write<'a>, Problem> {
+    let assets = state.engine().assets();
+    let listed = || assets.iter().filter(|asset| class.is_none_or(|class| asset.class() == class));
+    let counts = ClassCounts::of(listed());
+    let rows = state.summary_rows(class, SUMMARY_ASSETS).await?;
+    let event_time = listed()
+        .take(SUMMARY_ASSETS as usize)
+        .filter_map(|asset| state.quote(asset))
+        .map(|quote| quote.event_time)
+        .max();
+    let class_filter = class.map_or("all", AssetClass::as_str);
+    let heading = heading(state, "market_summary_update", None, event_time);
+    Ok(Box::new(move |seq| {
+        let update_count = stream.count(seq);
+        heading.write(seq, &MarketSummaryUpdate { class_filter, assets: rows, update_count, counts })
+    }))
+}
+
+async fn price<'a>(state: &ApiState, about: &'a AssetTopic) -> Result<Write<'a>, Problem> {
     let asset = state.asset(about.symbol.as_str())?;
     let row = state.summary_row(&asset, about.timeframe).await?;
     let (event_time, last_updated) = times(state, &asset, about.timeframe);
@@ -62,32 +108,41 @@ async fn say_price(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
         reason: row.reason,
     };
     let heading = heading(state, "realtime_update", Some(about), event_time);
-    stream.publish(Channel::Prices, |seq| heading.write(seq, &update));
-    Ok(())
+    Ok(Box::new(move |seq| heading.write(seq, &update)))
 }
 
-async fn say_forecast(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+async fn forecast<'a>(state: &ApiState, about: &'a AssetTopic) -> Result<Write<'a>, Problem> {
     let asset = state.asset(about.symbol.as_str())?;
     let answer = state.forecast_answer(&asset, about.timeframe).await?;
     let (event_time, _) = times(state, &asset, about.timeframe);
     let heading = heading(state, "forecast_update", Some(about), event_time);
-    stream.publish(Channel::Ledger, |seq| heading.write(seq, &answer.content));
-    Ok(())
+    Ok(Box::new(move |seq| heading.write(seq, &answer.content)))
 }
 
-async fn say_trends(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
-    let record = state.record(&about.symbol, about.timeframe).await?;
-    let unit = unit_of(state, about);
-    let heading = heading(state, "trends_update", Some(about), record.rows.last().map(|row| row.target_time));
-    let update = trends_update(&record, unit);
-    stream.publish(Channel::Ledger, |seq| heading.write(seq, &update));
-    Ok(())
+async fn trends<'a>(state: &ApiState, about: &'a AssetTopic) -> Result<Write<'a>, Problem> {
+    let asset = state.asset(about.symbol.as_str())?;
+    let (record, rows) = newest_cases(state, &asset, about.timeframe).await?;
+    let heading = heading(state, "trends_update", Some(about), rows.last().map(|row| row.target_time));
+    let update = trends_update(&record, &rows, unit_of(state, about));
+    Ok(Box::new(move |seq| heading.write(seq, &update)))
 }
 
-fn trends_update(record: &TrackRecord, unit: Unit) -> TrendsUpdate {
+/// The record over all time, and its newest cases in the terms of today.
+async fn newest_cases(
+    state: &ApiState,
+    asset: &Asset,
+    timeframe: Timeframe,
+) -> Result<(Arc<TrackRecord>, Vec<ScoreRow>), Problem> {
+    let record = state.record(&RecordKey { symbol: asset.symbol.clone(), timeframe, window: None }).await?;
+    let newest = record.rows[record.rows.len().saturating_sub(RECORD_ROWS)..].to_vec();
+    let rows = state.in_todays_terms(asset, timeframe, newest).await?;
+    Ok((record, rows))
+}
+
+fn trends_update(record: &TrackRecord, rows: &[ScoreRow], unit: Unit) -> TrendsUpdate {
     let validation = Validation::of(record);
-    let TrendsChart { actual, predicted, timestamps, .. } = TrendsChart::of(&record.rows, unit);
-    let history = record.rows.iter().rev().map(|row| {
+    let TrendsChart { actual, predicted, timestamps, .. } = TrendsChart::of(rows, unit);
+    let history = rows.iter().rev().map(|row| {
         let HistoryRow { date, actual, predicted, result, .. } = HistoryRow::of(row, unit);
         TrendsRow { date, actual, predicted, result }
     });
@@ -99,20 +154,25 @@ fn trends_update(record: &TrackRecord, unit: Unit) -> TrendsUpdate {
         verdict: validation.verdict,
         chart: PastChart { actual, predicted, timestamps },
         history: history.collect(),
-        last_updated: record.rows.last().map(|row| row.target_time.into()),
+        last_updated: rows.last().map(|row| row.target_time.into()),
     }
 }
 
-async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Result<(), Problem> {
+async fn chart<'a>(
+    state: &ApiState,
+    stream: &'a Stream,
+    about: &'a AssetTopic,
+    is_opening: bool,
+) -> Result<Write<'a>, Problem> {
     let asset = state.asset(about.symbol.as_str())?;
     let row: SummaryRow = state.summary_row(&asset, about.timeframe).await?;
     let (event_time, last_updated) = times(state, &asset, about.timeframe);
-    let issued = state.engine().issued(&about.symbol, about.timeframe).ok();
+    let issued = state.issued(&about.symbol, about.timeframe).ok();
     let n_past = about.timeframe.chart_size().0;
     let bars = state.engine().recent_bars(&about.symbol, about.timeframe, n_past);
     let chart = match &issued {
         Some(issued) => {
-            let split_factor = state.split_factor(&asset, issued.forecast.as_of).await?;
+            let split_factor = state.split_factor(&asset, about.timeframe, issued.forecast.as_of).await?;
             ChartAnswer::live(&ForecastParts {
                 asset: &asset,
                 issued,
@@ -132,9 +192,15 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
             Calendar::of(class).bar_closing_after(about.timeframe, issued.forecast.as_of).map(|bar| bar.close_time)
         }
     });
-    let updated = issued.as_ref().is_some_and(|issued| stream.is_new_forecast(issued.seq));
+    let updated = issued.as_ref().is_some_and(|issued| {
+        // To one who comes every forecast is another than the one before.
+        if is_opening {
+            stream.note_forecast(issued.seq);
+        }
+        is_opening || stream.is_new_forecast(issued.seq)
+    });
     let heading = heading(state, "chart_update", Some(about), event_time);
-    stream.publish(Channel::Prices, |seq| {
+    Ok(Box::new(move |seq| {
         heading.write(
             seq,
             &ChartUpdate {
@@ -153,7 +219,7 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
                     timestamps: chart.timestamps,
                     confidence_bands: BandsAnswer { ..chart.confidence_bands },
                 },
-                update_count: seq,
+                update_count: stream.count(seq),
                 data_source: row.data_source,
                 prediction_updated: updated,
                 next_prediction_update: next.map(Into::into),
@@ -162,17 +228,16 @@ async fn say_chart(state: &ApiState, stream: &Stream, about: &AssetTopic) -> Res
                 reason: row.reason,
             },
         )
-    });
-    Ok(())
+    }))
 }
 
 /// The recent past of an asset: closes, and what was forecast for them.
 pub(crate) async fn historical_data(state: &ApiState, asset: &Asset, about: &AssetTopic) -> HistoricalData {
     // Without the database the closes are still in memory; what was forecast for them is not known then.
-    let record = state.record(&about.symbol, about.timeframe).await.ok();
+    let rows = newest_cases(state, asset, about.timeframe).await.ok().map(|(_, rows)| rows);
     let unit = unit_of(state, about);
     let chart = if asset.class() == AssetClass::Macro {
-        let past = record.as_ref().map(|record| TrendsChart::of(&record.rows, unit));
+        let past = rows.map(|rows| TrendsChart::of(&rows, unit));
         past.map_or_else(HistoricalChart::default, |past| HistoricalChart {
             actual: past.actual,
             predicted: past.predicted.into_iter().map(Some).collect(),
@@ -181,7 +246,7 @@ pub(crate) async fn historical_data(state: &ApiState, asset: &Asset, about: &Ass
     } else {
         let bars = state.engine().recent_bars(&about.symbol, about.timeframe, about.timeframe.chart_size().0);
         let forecast_for = |close: Timestamp| {
-            let row = record.as_ref()?.rows.iter().rev().find(|row| row.target_time == close)?;
+            let row = rows.as_ref()?.iter().rev().find(|row| row.target_time == close)?;
             Some(unit.apply(row.score.reference_price, row.score.median))
         };
         HistoricalChart {
@@ -201,7 +266,7 @@ fn unit_of(state: &ApiState, about: &AssetTopic) -> Unit {
 /// When the exchange said the newest price, and when anything of the asset changed last.
 fn times(state: &ApiState, asset: &Asset, timeframe: Timeframe) -> (Option<Timestamp>, Option<Timestamp>) {
     let quote = state.quote(asset);
-    let issued = state.engine().issued(&asset.symbol, timeframe).ok();
+    let issued = state.issued(&asset.symbol, timeframe).ok();
     let event_time = quote.as_ref().map(|quote| quote.event_time);
     let updated = issued.map(|issued| last_updated(&issued, quote.as_ref())).or(event_time);
     (event_time, updated)

@@ -38,10 +38,11 @@ pub(crate) struct TestApp {
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<CountingStore>,
+    settings: ApiSettings,
     token: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
     client: reqwest::Client,
-    _folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
 }
 
 /// What came back.
@@ -94,12 +95,29 @@ impl TestApp {
         for day in 0..=DAYS {
             step(&engine, &clock, at(START) - SignedDuration::from_hours(24 * (DAYS - day))).await;
         }
+        Self::serve(engine, clock, store, settings, Arc::new(folder))
+    }
+
+    fn serve(
+        engine: Arc<Engine>,
+        clock: Arc<ManualClock>,
+        store: Arc<CountingStore>,
+        settings: ApiSettings,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
         let listener = api::bind("127.0.0.1:0".parse().unwrap(), &settings).unwrap();
         let address = listener.local_addr().unwrap();
         let token = CancellationToken::new();
-        let server = tokio::spawn(api::serve(listener, Arc::clone(&engine), settings, token.clone()));
+        let server = tokio::spawn(api::serve(listener, Arc::clone(&engine), settings.clone(), token.clone()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, engine, clock, store, token, server, client, _folder: folder }
+        Self { address, engine, clock, store, settings, token, server, client, folder }
+    }
+
+    /// Another server over the same home, a minute later.
+    pub(crate) fn restarted(&self) -> Self {
+        self.clock.set(self.clock.now() + SignedDuration::from_mins(1));
+        let (engine, clock, store) = (Arc::clone(&self.engine), Arc::clone(&self.clock), Arc::clone(&self.store));
+        Self::serve(engine, clock, store, self.settings.clone(), Arc::clone(&self.folder))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -1,7 +1,9 @@
+use market::{Action, ActionKind, Timeframe};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
+use storage::{Gap, Store as _};
 
-use crate::app::{TestApp, keys};
+use crate::app::{TestApp, at, key, keys, symbol};
 
 #[tokio::test]
 async fn the_universe_is_listed() {
@@ -65,9 +67,69 @@ async fn bars_come_in_the_form_that_is_accepted() {
     let parquet = app.get_as(path, &[("accept", "application/vnd.apache.parquet")]).await;
     assert_eq!(&parquet.body[..4], b"PAR1");
     let linked = app.get_as("/api/assets/AAPL/bars?limit=2", &[("accept", "text/csv")]).await;
-    assert!(linked.header(header::LINK).starts_with("</api/assets/AAPL/bars?timeframe=1D&cursor="));
+    assert!(linked.header(header::LINK).starts_with("</api/assets/AAPL/bars?timeframe=1D&limit=2&cursor="));
+    assert_eq!(linked.header(header::VARY), "accept");
+    assert_eq!(app.get(path).await.header(header::VARY), "accept");
     let values = app.json("/api/assets/CPI/bars?limit=2").await;
     assert_eq!(values["bars"][0]["volume"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_link_leads_to_older_bars_of_the_same_request() {
+    let app = TestApp::seeded().await;
+    let csv = [("accept", "text/csv")];
+    let asked = "timeframe=1W&from=2023-12-01T01:00:00%2B01:00&adjustment=raw";
+    let whole = app.get_as(&format!("/api/assets/AAPL/bars?{asked}"), &csv).await;
+    let mut path = format!("/api/assets/AAPL/bars?{asked}&limit=4");
+    let mut lines: Vec<String> = Vec::new();
+    loop {
+        let page = app.get_as(&path, &csv).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text());
+        assert!(page.text().lines().count() <= 5, "{path}");
+        lines.splice(0..0, page.text().lines().skip(1).map(str::to_owned));
+        let link = page.header(header::LINK);
+        let Some(next) = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")) else { break };
+        path = next.to_owned();
+    }
+    assert_eq!(lines, whole.text().lines().skip(1).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn quality_tells_what_is_stored_and_what_is_missing() {
+    let app = TestApp::seeded().await;
+    let stock = symbol("AAPL");
+    let key = key("AAPL", Timeframe::D1);
+    let gap = Gap {
+        from: at("2024-02-20T14:30:00Z"),
+        to: at("2024-02-21T21:00:00Z"),
+        n_bars: 2,
+        detected_at: at("2024-02-28T00:00:00Z"),
+        filled_at: None,
+    };
+    app.store.put_gaps(&key, gap.from, gap.to, std::slice::from_ref(&gap), gap.detected_at).await.unwrap();
+    let split = ActionKind::Split { numerator: 4.0, denominator: 1.0 };
+    let known_at = at("2024-02-26T14:30:00Z");
+    let split = Action { ex_date: "2024-02-26".parse().unwrap(), kind: split, known_at };
+    app.store.put_actions(&stock, &[split]).await.unwrap();
+    let body = app.json("/api/assets/aapl/quality").await;
+    let expected = json!({
+        "symbol": "AAPL", "origin": "simulated",
+        "series": [{
+            "timeframe": "1D", "adjustment": "raw", "data_source": "test", "in_use": true, "n_bars": 300,
+            "from": "2022-12-19T14:30:00Z", "through": "2024-02-29T14:30:00Z", "n_missing": 2,
+            "gaps": [{
+                "from": "2024-02-20T14:30:00Z", "to": "2024-02-21T21:00:00Z", "n_bars": 2,
+                "detected_at": "2024-02-28T00:00:00Z", "filled_at": null,
+            }],
+        }],
+        "actions": [{
+            "kind": "split", "ex_date": "2024-02-26", "known_at": "2024-02-26T14:30:00Z", "ratio": [4.0, 1.0],
+        }],
+    });
+    assert_eq!(body, expected);
+    let none = app.json("/api/assets/ETH/quality").await;
+    assert_eq!((&none["series"], none["reason"].is_string()), (&json!([]), true));
+    assert_eq!(app.get("/api/assets/NOPE/quality").await.status, 404);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A store that counts its calls, and can be made to fail.
+//! A store that counts its calls, and can be made to fail or to wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use storage::{
     BarQuery, ChainInfo, Draft, DueOutcome, EntryQuery, EntryRow, Gap, ModelRecord, PutSummary, ScoreQuery, ScoreRow,
     SeriesInfo, SeriesKey, SqliteStore, Store, StoreError,
 };
+use tokio::sync::watch;
 
 /// Passes everything on to SQLite.
 #[derive(Debug)]
@@ -18,11 +19,17 @@ pub(crate) struct CountingStore {
     inner: Arc<SqliteStore>,
     calls: AtomicU64,
     away: AtomicBool,
+    stalled: watch::Sender<bool>,
 }
 
 impl CountingStore {
     pub(crate) fn new(inner: SqliteStore) -> Self {
-        Self { inner: Arc::new(inner), calls: AtomicU64::new(0), away: AtomicBool::new(false) }
+        Self {
+            inner: Arc::new(inner),
+            calls: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            stalled: watch::Sender::new(false),
+        }
     }
 
     /// How often the store was asked.
@@ -35,8 +42,15 @@ impl CountingStore {
         self.away.store(true, Ordering::SeqCst);
     }
 
-    fn count(&self) -> Result<&SqliteStore> {
+    /// Lets every call wait, or no longer.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.stalled.send_replace(stalled);
+    }
+
+    async fn count(&self) -> Result<&SqliteStore> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        let mut stalled = self.stalled.subscribe();
+        let _open = stalled.wait_for(|stalled| !stalled).await.map(drop);
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Full { operation: "do anything at /secret/place" });
         }
@@ -48,7 +62,7 @@ macro_rules! pass_on {
     ($($name:ident(&self $(, $arg:ident: $type:ty)*) -> $ok:ty;)+) => {
         #[async_trait]
         impl Store for CountingStore {
-            $(async fn $name(&self $(, $arg: $type)*) -> Result<$ok> { self.count()?.$name($($arg),*).await })+
+            $(async fn $name(&self $(, $arg: $type)*) -> Result<$ok> { self.count().await?.$name($($arg),*).await })+
 
             async fn close(&self) {
                 self.inner.close().await;

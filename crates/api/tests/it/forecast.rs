@@ -148,6 +148,29 @@ async fn promise_8_a_forecast_that_should_have_been_followed_is_stale() {
 }
 
 #[tokio::test]
+async fn a_forecast_that_says_nothing_about_the_future_is_not_shown() {
+    let settings = api::ApiSettings { ready_max_age_ms: 0, ..api::ApiSettings::default() };
+    let app = TestApp::seeded_with(settings).await;
+    // The last of its horizons is 21 days ahead.
+    app.clock.set(at("2024-03-22T00:00:00Z"));
+    assert_eq!(app.json("/api/asset/BTC/forecast").await["stale"], true);
+    app.clock.set(at("2024-03-22T00:00:01Z"));
+    let answer = app.get("/api/asset/BTC/forecast").await;
+    assert_eq!((answer.status.as_u16(), answer.json()["type"].as_str()), (503, Some("/problems/no-forecast")));
+    let reason = answer.json()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("2024-03-01T00:00:00Z"), "{reason}");
+    // The next close of a day.
+    assert_eq!(answer.headers["retry-after"], "86399");
+    let row = app.json("/api/market/summary").await["assets"][0].clone();
+    assert_eq!((&row["forecast_direction"], &row["predicted_price"]), (&Value::Null, &Value::Null));
+    assert!(row["reason"].as_str().unwrap().contains(&reason), "{row}");
+    assert_eq!(app.json("/api/assets/BTC").await["forecasts"][2]["id"], Value::Null);
+    assert_eq!(app.json("/api/asset/BTC/trends").await["prediction_confidence"], Value::Null);
+    // What was current then can still be asked for.
+    assert_eq!(app.json("/api/asset/BTC/forecast?as_of=2024-03-02").await["as_of"], "2024-03-01T00:00:00Z");
+}
+
+#[tokio::test]
 async fn a_batch_keeps_what_has_no_forecast() {
     let app = TestApp::seeded().await;
     let body = app.json("/api/forecasts?symbols=BTC,AAPL,CPI&timeframes=1D,1M").await;
@@ -163,6 +186,7 @@ async fn a_batch_keeps_what_has_no_forecast() {
     assert_eq!(rows, expected.map(|(symbol, timeframe, there)| (symbol.to_owned(), timeframe.to_owned(), there)));
     let whole = app.json("/api/forecasts").await;
     assert_eq!(whole["forecasts"].as_array().unwrap().len(), 25);
+    assert_eq!(app.json("/api/forecasts?symbols=&timeframes=").await, whole);
 }
 
 fn row(value: &Value) -> (String, String, bool) {

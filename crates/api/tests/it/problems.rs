@@ -99,3 +99,31 @@ async fn a_server_error_shows_a_request_id_and_not_the_inside() {
     assert!(answer.headers.contains_key("retry-after"));
     assert!(!answer.text().contains("secret") && !answer.text().contains("disk"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn one_who_asks_too_often_is_told_when_to_come_back() {
+    let rates = api::RateSettings { requests: 3, sockets: 1, limit_loopback: true, ..api::RateSettings::default() };
+    let app = TestApp::seeded_with(api::ApiSettings { rates, ..api::ApiSettings::default() }).await;
+    for left in [2, 1, 0] {
+        let answer = app.get("/api/asset/BTC/forecast").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.headers["ratelimit-policy"], "\"requests\";q=3;w=60");
+        assert!(answer.headers["ratelimit"].to_str().unwrap().starts_with(&format!("\"requests\";r={left};t=")));
+    }
+    let refused = app.get("/api/asset/BTC/forecast").await;
+    check(&refused, 429, "/problems/too-many-requests", "a fourth request");
+    let retry: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&retry));
+    // Exports and sockets have quotas of their own, and probes have none.
+    assert_eq!(app.get("/api/asset/BTC/export").await.headers["ratelimit-policy"], "\"exports\";q=10;w=60");
+    assert_eq!(app.get("/readyz").await.status, 200);
+    let mut socket = app.socket("/ws/chart/BTC").await;
+    socket.expect("chart_update").await;
+    let handshake = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    check(&app.get_as("/ws/chart/BTC", &handshake).await, 429, "/problems/too-many-requests", "a second socket");
+}

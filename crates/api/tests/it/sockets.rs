@@ -52,7 +52,7 @@ async fn a_forecast_socket_tells_the_past_then_prices_then_forecasts() {
     let moved = socket.expect("realtime_update").await;
     assert_eq!(moved["current_price"], 43_210.5);
     assert_eq!(moved["event_time"].as_i64().unwrap(), app.clock.now().as_microsecond());
-    assert_eq!((seq(&first), seq(&moved)), (seq(&past) + 1, seq(&past) + 2));
+    assert_eq!((seq(&first), seq(&moved)), (seq(&past), seq(&past) + 1));
     app.next_day().await;
     let issued = socket.await_type("forecast_update").await;
     check_common(&issued, &json!("BTC"));
@@ -104,12 +104,15 @@ async fn a_summary_socket_tells_a_class_and_switches() {
     let mut socket = app.socket("/ws/market/summary").await;
     let all = socket.expect("market_summary_update").await;
     check_common(&all, &Value::Null);
+    // The newest of all prices: that of the last day's close.
+    assert_eq!(all["event_time"].as_i64(), Some(crate::app::at(crate::app::START).as_microsecond()));
     assert_eq!(all["assets"].as_array().unwrap().len(), 25);
     assert_eq!([&all["crypto_count"], &all["stock_count"], &all["macro_count"]], [10, 10, 5]);
     app.tick("BTC", 43_210.5);
     let moved = socket.expect("market_summary_update").await;
     assert_eq!(moved["assets"][0]["current_price"], 43_210.5);
-    assert_eq!((moved["update_count"].as_u64(), seq(&moved)), (Some(seq(&moved)), seq(&all) + 1));
+    let count = |message: &Value| message["update_count"].as_u64().unwrap();
+    assert_eq!((count(&moved), seq(&moved)), (count(&all) + 1, seq(&all) + 1));
     socket.say(json!({ "type": "set_filter", "class_filter": "macro" })).await;
     let filtered = socket.expect("market_summary_update").await;
     assert_eq!((&filtered["class_filter"], filtered["assets"].as_array().unwrap().len()), (&json!("macro"), 5));
@@ -206,13 +209,81 @@ async fn a_client_that_comes_back_gets_what_it_missed_or_a_resync() {
     // One that claims to know more than was ever said, or whose messages are no longer kept, starts anew.
     for since in [start + 1000, 0] {
         let mut lost = app.socket(&format!("{path}?since={since}")).await;
-        if since == 0 && start + 4 <= SocketSettings::default().replay_messages as u64 {
-            lost.expect("realtime_update").await;
-        } else {
-            assert_eq!(lost.expect("resync").await["since"], since);
-            lost.expect("historical_data").await;
+        assert_eq!(lost.expect("resync").await["since"], since);
+        lost.expect("historical_data").await;
+    }
+}
+
+#[tokio::test]
+async fn one_who_comes_is_told_how_things_are_and_nobody_else_is() {
+    let app = TestApp::seeded_with(settings(SocketSettings { coalesce_ms: 0, ..SocketSettings::default() })).await;
+    for (path, opening, update) in [
+        ("/ws/asset/BTC/forecast", &["historical_data", "realtime_update"][..], "realtime_update"),
+        ("/ws/chart/BTC", &["chart_update"], "chart_update"),
+        ("/ws/market/summary", &["market_summary_update"], "market_summary_update"),
+    ] {
+        let (mut first, mut second) = (app.socket(path).await, None);
+        for r#type in opening {
+            first.expect(r#type).await;
+        }
+        let mut last = None;
+        for n in 1..=3 {
+            app.tick("BTC", 41_000.0 + f64::from(n));
+            let moved = first.expect(update).await;
+            assert!(last.is_none_or(|last| seq(&moved) == last + 1), "{path}: {moved}");
+            last = Some(seq(&moved));
+            // One who comes between two changes knows all up to the last, and both hear the next.
+            if let Some(mut socket) = second.take() {
+                let socket: &mut Socket = &mut socket;
+                assert_eq!(seq(&socket.expect(update).await), seq(&moved));
+            }
+            let mut socket = app.socket(path).await;
+            for r#type in opening {
+                assert_eq!(seq(&socket.expect(r#type).await), seq(&moved), "{path}");
+            }
+            second = Some(socket);
         }
     }
+}
+
+#[tokio::test]
+async fn the_chart_of_one_who_comes_changes_nothing_for_the_others() {
+    let app = TestApp::seeded_with(settings(SocketSettings { coalesce_ms: 0, ..SocketSettings::default() })).await;
+    let mut first = app.socket("/ws/chart/BTC").await;
+    assert_eq!(first.expect("chart_update").await["prediction_updated"], true);
+    app.next_day().await;
+    // Whoever comes sees a forecast it has not seen; the first one is told of it once.
+    let mut second = app.socket("/ws/chart/BTC").await;
+    assert_eq!(second.expect("chart_update").await["prediction_updated"], true);
+    let mut told = 0;
+    app.tick("BTC", 43_210.5);
+    loop {
+        let update = first.expect("chart_update").await;
+        told += u32::from(update["prediction_updated"] == true);
+        if update["current_price"] == 43_210.5 {
+            break;
+        }
+    }
+    assert_eq!(told, 1);
+}
+
+#[tokio::test]
+async fn numbers_of_before_a_restart_are_not_taken_for_those_after_it() {
+    let app = TestApp::seeded_with(settings(SocketSettings { coalesce_ms: 0, ..SocketSettings::default() })).await;
+    let path = "/ws/chart/BTC";
+    let mut socket = app.socket(path).await;
+    socket.expect("chart_update").await;
+    app.tick("BTC", 41_000.0);
+    let last = seq(&socket.expect("chart_update").await);
+    let again = app.restarted();
+    let mut witness = again.socket(path).await;
+    witness.expect("chart_update").await;
+    for n in 1..=6 {
+        again.tick("BTC", 41_000.0 + f64::from(n));
+        witness.expect("chart_update").await;
+    }
+    let mut back = again.socket(&format!("{path}?since={last}")).await;
+    assert_eq!(back.expect("resync").await["since"], last);
 }
 
 #[tokio::test]
@@ -288,6 +359,24 @@ async fn large_messages_and_floods_are_the_end() {
         flood.say(json!({ "type": "pong" })).await;
     }
     assert_eq!(flood.await_close().await, 1008);
+    let mut pings = app.socket("/ws/chart/BTC").await;
+    for _ in 0..40 {
+        pings.ping().await;
+    }
+    assert_eq!(pings.await_close().await, 1008);
+}
+
+#[tokio::test]
+async fn frames_that_break_the_protocol_are_the_end_and_told_why() {
+    let app = TestApp::seeded().await;
+    // Text that is no UTF-8; a frame that is not masked.
+    let frames: [(&[u8], u16); 2] = [(b"\x81\x82\0\0\0\0\xff\xfe", 1007), (b"\x81\x02{}", 1002)];
+    for (frame, code) in frames {
+        let mut socket = app.socket("/ws/chart/BTC").await;
+        socket.expect("chart_update").await;
+        socket.say_bytes(frame).await;
+        assert_eq!(socket.await_close().await, code);
+    }
 }
 
 #[tokio::test]
@@ -334,6 +423,35 @@ async fn sockets_are_closed_when_the_server_stops() {
     app.stop_soon();
     assert_eq!(socket.await_close().await, 1012);
     app.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_client_can_tell_what_it_was_spared() {
+    let sockets = SocketSettings { coalesce_ms: 0, send_buffer_bytes: 4096, ..SocketSettings::default() };
+    let app = TestApp::seeded_with(settings(sockets)).await;
+    let mut quick = app.socket("/ws/market/summary").await;
+    let mut slow = app.socket("/ws/market/summary").await;
+    quick.expect("market_summary_update").await;
+    let mut last = seq(&slow.expect("market_summary_update").await);
+    // Nobody reads the slow one meanwhile.
+    let mut newest = 0;
+    for n in 1..=100 {
+        app.tick("BTC", 40_000.0 + f64::from(n));
+        newest = seq(&quick.await_type("market_summary_update").await);
+    }
+    let mut spared = 0;
+    while last < newest {
+        let message = slow.hear().await;
+        if message["type"] == "conflated" {
+            // It says what it follows, and how many numbers are left out after it.
+            assert_eq!(seq(&message), last, "{message}");
+            spared = message["skipped"].as_u64().unwrap();
+            assert!(spared > 0);
+        } else {
+            assert_eq!(seq(&message), last + spared + 1);
+            (last, spared) = (seq(&message), 0);
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
+use jiff::SignedDuration;
+use market::{Action, ActionKind, Bar, Calendar, Timeframe};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::app::{CASES, TestApp, rounded};
+use crate::app::{CASES, TestApp, at, key, rounded, symbol, walk};
 
 #[tokio::test]
 async fn trends_show_the_record_beside_the_baseline() {
@@ -74,6 +76,18 @@ async fn the_scoreboard_pools_by_class_timeframe_and_horizon() {
 }
 
 #[tokio::test]
+async fn widths_of_different_units_are_not_averaged() {
+    let app = TestApp::seeded().await;
+    let board = app.json("/api/scoreboard").await;
+    for line in board["lines"].as_array().unwrap() {
+        // Macro series have units of their own.
+        let is_macro = line["asset_class"] == "macro";
+        assert_eq!(line["coverage"][0]["width"].is_null(), is_macro, "{line}");
+    }
+    assert!(board["lines"].as_array().unwrap().iter().any(|line| line["asset_class"] == "macro"), "{board}");
+}
+
+#[tokio::test]
 async fn exports_keep_the_columns_of_the_earlier_service() {
     let app = TestApp::seeded().await;
     let cases = [
@@ -95,4 +109,60 @@ async fn exports_keep_the_columns_of_the_earlier_service() {
     assert_eq!(&parquet.body[..4], b"PAR1");
     assert_eq!(parquet.headers["content-type"], "application/vnd.apache.parquet");
     assert_eq!(app.get("/api/asset/BTC/export?format=xlsx").await.status, 400);
+}
+
+#[tokio::test]
+async fn prices_of_before_a_split_stand_in_the_terms_of_today() {
+    let app = TestApp::seeded().await;
+    let stock = symbol("AAPL");
+    // Six sessions; four new shares for an old one from the open of the fourth on.
+    let ex_date = at("2024-03-06T14:30:00Z");
+    let split = Action {
+        ex_date: "2024-03-06".parse().unwrap(),
+        kind: ActionKind::Split { numerator: 4.0, denominator: 1.0 },
+        known_at: ex_date,
+    };
+    for bar in walk(Calendar::Nyse, Timeframe::D1, 6, at("2024-03-09T00:00:00Z"), 180.0) {
+        app.clock.set(bar.close_time + SignedDuration::from_mins(1));
+        let raw = match bar.open_time < ex_date {
+            true => bar,
+            false => {
+                Bar { open: bar.open / 4.0, high: bar.high / 4.0, low: bar.low / 4.0, close: bar.close / 4.0, ..bar }
+            }
+        };
+        if bar.open_time == ex_date {
+            app.engine.receive_actions(&stock, std::slice::from_ref(&split)).await.unwrap();
+        }
+        app.engine.receive_bars(&key("AAPL", Timeframe::D1), &[raw]).await.unwrap();
+        app.engine.run_once().await.unwrap();
+    }
+    let bars = app.json("/api/assets/AAPL/bars?timeframe=1D&limit=5").await;
+    let column = |value: &Value| value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>();
+    let closes: Vec<f64> = bars["bars"].as_array().unwrap().iter().map(|bar| bar["close"].as_f64().unwrap()).collect();
+    let near = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
+    let trends = app.json("/api/asset/AAPL/trends").await;
+    let chart = &trends["chart"];
+    assert!(near(&column(&chart["actual"]), &closes), "{} are not {closes:?}", chart["actual"]);
+    for (lower, (predicted, (upper, actual))) in column(&chart["lower"])
+        .iter()
+        .zip(column(&chart["predicted"]).iter().zip(column(&chart["upper"]).iter().zip(&closes)))
+    {
+        assert!(lower < predicted && predicted < upper && (predicted / actual - 1.0).abs() < 0.1, "{chart}");
+    }
+    let history = trends["accuracy_history"].as_array().unwrap();
+    let mut actual: Vec<f64> = history.iter().map(|row| row["actual"].as_f64().unwrap()).collect();
+    actual.reverse();
+    assert!(near(&actual, &closes));
+    // Sockets and files say the same.
+    let mut socket = app.socket("/ws/asset/AAPL/trends").await;
+    let update = socket.expect("trends_update").await;
+    assert_eq!((&update["chart"]["actual"], &update["chart"]["predicted"]), (&chart["actual"], &chart["predicted"]));
+    let mut socket = app.socket("/ws/asset/AAPL/forecast").await;
+    let past = socket.expect("historical_data").await;
+    let predicted = past["chart"]["predicted"].as_array().unwrap();
+    assert_eq!(&predicted[predicted.len() - 5..], chart["predicted"].as_array().unwrap());
+    let csv = app.get("/api/asset/AAPL/export?timeframe=1D&window=1M").await;
+    let exported: Vec<f64> =
+        csv.text().lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+    assert!(near(&exported, &closes), "{}", csv.text());
 }

@@ -49,8 +49,13 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     for name in &context.settings.unused {
         info!("{name} is set, and has no effect in this version");
     }
-    let opened = context.open().await?;
-    let engine = Arc::new(context.engine(&opened, ChainId::live(), system_clock(), |_| ()).await?);
+    // Migrating and reading a large home takes a while: until then requests are told to come back.
+    let opening = async {
+        let opened = context.open().await?;
+        let engine = context.engine(&opened, ChainId::live(), system_clock(), |_| ()).await?;
+        anyhow::Ok((opened, Arc::new(engine)))
+    };
+    let (opened, engine) = api::serve_while(&listener, &context.settings.api, opening).await?;
     info!("serving {} at {}", context.home.path().display(), url(address));
     if let Some(next) = engine.status().first_run {
         info!("this home is empty: {next}");
