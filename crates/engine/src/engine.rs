@@ -282,9 +282,9 @@ impl Engine {
         let missed = self.noting_engine(self.record_missed(now).await)?;
         self.noting_engine(self.ensure_schedule(now).await)?;
         // What cannot be scored keeps nothing from being issued.
-        let resolved = self.noting_engine(self.resolve_due(now).await);
-        let issued = self.noting_engine(self.issue_due(now).await)?;
-        let (resolved, voided) = resolved?;
+        let (resolved, issued) = (self.resolve_due(now).await, self.issue_due(now).await);
+        let done = resolved.and_then(|(resolved, voided)| Ok((resolved, voided, issued?)));
+        let (resolved, voided, issued) = self.noting_engine(done)?;
         Ok(Step { resolved, voided, issued, missed })
     }
 

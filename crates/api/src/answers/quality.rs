@@ -1,6 +1,7 @@
 //! What the stored prices of an asset are like: where they come from, what is missing, what was done to the shares.
 
 use engine::ingest::primary;
+use jiff::Timestamp;
 use market::{Action, ActionKind, Asset};
 use serde::Serialize;
 use storage::{Gap, SeriesInfo};
@@ -85,13 +86,19 @@ pub struct ActionAnswer {
 impl QualityAnswer {
     /// The answer; each series of the asset stands beside its gaps.
     #[must_use]
-    pub fn of(asset: &Asset, origin: market::Origin, series: Vec<(SeriesInfo, Vec<Gap>)>, actions: &[Action]) -> Self {
+    pub fn of(
+        asset: &Asset,
+        origin: market::Origin,
+        series: Vec<(SeriesInfo, Vec<Gap>)>,
+        actions: &[Action],
+        now: Timestamp,
+    ) -> Self {
         let infos: Vec<SeriesInfo> = series.iter().map(|(info, _)| info.clone()).collect();
         let reason = series.is_empty().then(|| format!("no bars of {} are stored", asset.symbol));
         let series = series.into_iter().map(|(info, gaps)| SeriesQuality {
             timeframe: info.key.timeframe.as_str(),
             adjustment: info.key.adjustment.as_str(),
-            in_use: primary(&infos, &asset.symbol, info.key.timeframe).is_some_and(|used| used.key == info.key),
+            in_use: primary(&infos, &asset.symbol, info.key.timeframe, now).is_some_and(|used| used.key == info.key),
             n_bars: info.n_bars,
             from: info.first_open.into(),
             through: info.last_open.into(),

@@ -99,7 +99,7 @@ pub(super) async fn quality(
         series.push((info, gaps));
     }
     let actions = store.actions(&asset.symbol, state.now()).await?;
-    Ok(Json(QualityAnswer::of(&asset, state.engine().chain().origin(), series, &actions)))
+    Ok(Json(QualityAnswer::of(&asset, state.engine().chain().origin(), series, &actions, state.now())))
 }
 
 fn listing(state: &ApiState, asset: &market::Asset) -> AssetAnswer {

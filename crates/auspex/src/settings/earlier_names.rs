@@ -3,7 +3,7 @@
 use super::layers::{From, Leaves, truth};
 
 /// Names that were understood and mean nothing here, or nothing yet.
-const UNUSED: [&str; 12] = [
+const UNUSED: [&str; 10] = [
     "REDIS_URL",
     "REDIS_HOST",
     "REDIS_PORT",
@@ -14,8 +14,6 @@ const UNUSED: [&str; 12] = [
     "PREDICTION_CACHE_TTL",
     "CHART_CACHE_TTL",
     "MODEL_CACHE_TTL",
-    "RATE_LIMIT_REQUESTS",
-    "RATE_LIMIT_WINDOW",
 ];
 
 /// Overrides by the earlier names, and tells which are set in vain.
@@ -41,6 +39,8 @@ pub(super) fn add(
         ("PORT", "server.port"),
         ("DATABASE_URL", "storage.url"),
         ("FRED_API_KEY", "sources.fred_api_key"),
+        ("RATE_LIMIT_REQUESTS", "api.rates.requests"),
+        ("RATE_LIMIT_WINDOW", "api.rates.window_s"),
     ];
     for (name, key) in plain {
         if let Some(text) = get(name) {

@@ -52,6 +52,8 @@ fn earlier_names_keep_their_meaning() {
     assert_eq!(ok("", &[("DEBUG", "true")]).log.level, "debug");
     assert_eq!(ok("", &[("DEBUG", "True"), ("LOG_LEVEL", "ERROR")]).log.level, "error");
     assert_eq!(ok("", &[("DATABASE_URL", "sqlite:///tmp/x.db")]).storage.path(), Ok(Some("/tmp/x.db".into())));
+    let rates = ok("", &[("RATE_LIMIT_REQUESTS", "7"), ("RATE_LIMIT_WINDOW", "30")]).api.rates;
+    assert_eq!((rates.requests, rates.window_s), (7, 30));
     assert_eq!(ok("", &[("REDIS_URL", "redis://localhost")]).unused, ["REDIS_URL"]);
     assert_eq!(ok("", &[("PORT", "")]).server.port, 8000);
 }
