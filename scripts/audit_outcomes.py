@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Recomputes the outcomes of an exported ledger from the bar files, with nothing but Python's own library.
 
-  python3 audit_outcomes.py EXPORT.jsonl BARS [BARS ...]
+  python3 audit_outcomes.py EXPORT.jsonl BARS [BARS ...] [--score SCORE.json ...]
 
 EXPORT is what `auspex ledger export` wrote; BARS are CSV or CSV.gz files, or folders of them, with the columns symbol,
 timestamp (the bar's open, UTC) and close. Every outcome of a forecast whose bars are there is computed again: the return,
 CRPS of model and baseline, mean pinball loss, coverage, Brier, call and hit. Prints how many agree, the largest difference,
-and for each timeframe the hit rate, coverage and skill one bar ahead, to hold against `auspex score` and the trends route.
+and for each timeframe the hit rate, coverage and skill one bar ahead. SCORE.json is what `auspex score --json` said of the
+same ledger; with `--symbol` it holds the figures of that asset's trends. All of its figures are computed again too.
 Exit code 0 when all agree to 1e-9, 1 when one does not, 2 when nothing could be compared.
 """
 import csv
@@ -64,7 +65,42 @@ def bar_stamp(close_time, asset_class, timeframe, step):
     return close_time - step
 
 
+def mean(values):
+    return sum(values) / len(values) if values else None
+
+
+def board_differs(name, record):
+    """The largest difference between a scoreboard and the recomputed cases {(class, timeframe, horizon): {symbol: rows}}."""
+    board = json.load(open(name))
+    worst, n_lines = 0.0, 0
+    for line in board["scoreboard"]:
+        symbols = record.get((line["asset_class"], line["timeframe"], line["horizon"]), {})
+        chosen = [rows for symbol, rows in symbols.items() if board["symbol"] in (None, symbol)]
+        rows = [row for rows in chosen for row in rows]
+        calls = [row[2] for row in rows if row[2] is not None]
+        again = {
+            "n": len(rows), "n_calls": len(calls), "n_assets": len(chosen),
+            "crps": mean([row[0] for row in rows]), "crps_baseline": mean([row[1] for row in rows]),
+            "crps_skill": mean([1 - sum(r[0] for r in part) / sum(r[1] for r in part) for part in chosen]),
+            "coverage_80": mean([row[3] for row in rows]), "hit_rate": mean(calls),
+        }
+        said = dict(line, coverage_80=(line["coverage_80"] or {}).get("observed", {}).get("rate"),
+                    hit_rate=(line["hit_rate"] or {}).get("rate"))
+        for key, value in again.items():
+            # Shares of too few cases are not told.
+            if said[key] is not None:
+                worst = max(worst, math.inf if value is None else abs(value - said[key]))
+        n_lines += 1
+    print(f"{name}: {n_lines} lines of the scoreboard computed again; largest difference {worst:.3g}")
+    return worst
+
+
 def main(arguments):
+    boards = []
+    while "--score" in arguments[:-1]:
+        at = arguments.index("--score")
+        boards.append(arguments[at + 1])
+        arguments = arguments[:at] + arguments[at + 2:]
     if len(arguments) < 2:
         sys.exit(__doc__)
     closes = read_closes(arguments[1:])
@@ -105,17 +141,20 @@ def main(arguments):
                     and stated["direction"] == direction and stated["hit"] == hit(direction, change))
             worst = max(worst, *apart, 0.0 if same else math.inf)
             compared += 1
-            if body["horizon"] == 1:
-                rows = record.setdefault(forecast["timeframe"], {}).setdefault(body["symbol"], [])
-                rows.append((again["crps"], again["crps_baseline"], hit(direction, change), stated["covered_80"]))
+            key = (forecast["asset_class"], forecast["timeframe"], body["horizon"])
+            rows = record.setdefault(key, {}).setdefault(body["symbol"], [])
+            rows.append((again["crps"], again["crps_baseline"], hit(direction, change), stated["covered_80"]))
     print(f"{compared} outcomes computed again, {unmatched} without their bars; largest difference {worst:.3g}")
-    for timeframe, symbols in sorted(record.items()):
+    for (_, timeframe, horizon), symbols in sorted(record.items()):
+        if horizon != 1:
+            continue
         rows = [row for rows in symbols.values() for row in rows]
         calls = [row[2] for row in rows if row[2] is not None]
         skills = [1 - sum(r[0] for r in rows) / sum(r[1] for r in rows) for rows in symbols.values()]
         print(f"{timeframe} one bar ahead: n {len(rows)}, skill {100 * sum(skills) / len(skills):.4f} %, "
               f"80 % held {sum(r[3] for r in rows) / len(rows):.4f}, "
               f"hit rate {sum(calls) / len(calls) if calls else math.nan:.4f} of {len(calls)} calls")
+    worst = max([worst, *(board_differs(name, record) for name in boards)])
     sys.exit(2 if compared == 0 else int(not worst <= 1e-9))
 
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use forecast::score::{ScoredCase, benjamini_hochberg, verdict};
+use forecast::score::{ScoredCase, adjusted_verdicts};
 use jiff::Timestamp;
 use market::{Adjustment, Asset, AssetClass, AssetKind, ChainId, Symbol, Timeframe};
 use storage::{ScoreQuery, ScoreRow, Store};
@@ -60,7 +60,8 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn pooled_records(&self, since: Option<Timestamp>) -> Result<Vec<PooledRecord>> {
-        pooled_records_of(&*self.store, &self.settings.chain, &self.assets(), None, None, since).await
+        let wanted = Wanted { since, ..Wanted::default() };
+        pooled_records_of(&*self.store, &self.settings.chain, &self.assets(), &wanted).await
     }
 
     /// How the bars behind a timeframe of an asset are stored; `None` while there are none, and for a macro series.
@@ -78,11 +79,23 @@ pub async fn scoreboard_of(
     store: &dyn Store,
     chain: &ChainId,
     assets: &[Asset],
-    class: Option<AssetClass>,
-    timeframe: Option<Timeframe>,
-    since: Option<Timestamp>,
+    wanted: &Wanted,
 ) -> Result<Vec<ScoreboardRow>> {
-    Ok(scoreboard(&pooled_records_of(store, chain, assets, class, timeframe, since).await?, class, timeframe))
+    let records = pooled_records_of(store, chain, assets, wanted).await?;
+    Ok(scoreboard(&records, wanted.class, wanted.timeframe))
+}
+
+/// Which scores go into a scoreboard; all that are not excluded.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Only this asset: its own track record, horizon by horizon.
+    pub symbol: Option<Symbol>,
+    /// Only this class.
+    pub class: Option<AssetClass>,
+    /// Only this timeframe.
+    pub timeframe: Option<Timeframe>,
+    /// Only forecasts made at or after this.
+    pub since: Option<Timestamp>,
 }
 
 /// The lines of a class and timeframe (all when absent), in their order, with verdicts that are adjusted for their number
@@ -98,20 +111,15 @@ pub fn scoreboard(
             && timeframe.is_none_or(|timeframe| record.timeframe == timeframe)
     };
     let lines: Vec<&PooledRecord> = records.iter().filter(wanted).collect();
-    let p_values: Vec<f64> = lines.iter().filter_map(|line| line.summary.p_value()).collect();
-    let mut adjusted = benjamini_hochberg(&p_values).into_iter();
-    let rows = lines.into_iter().map(|line| {
-        let summary = line.summary.clone();
-        let adjusted_p_value = summary.p_value().and_then(|_| adjusted.next());
-        ScoreboardRow {
-            asset_class: line.asset_class,
-            timeframe: line.timeframe,
-            horizon: summary.horizon,
-            n_assets: summary.n_assets,
-            adjusted_p_value,
-            verdict: verdict(summary.n, summary.diebold_mariano.as_ref(), adjusted_p_value),
-            summary,
-        }
+    let verdicts = adjusted_verdicts(&lines.iter().map(|line| &line.summary).collect::<Vec<_>>());
+    let rows = lines.into_iter().zip(verdicts).map(|(line, (adjusted_p_value, verdict))| ScoreboardRow {
+        asset_class: line.asset_class,
+        timeframe: line.timeframe,
+        horizon: line.summary.horizon,
+        n_assets: line.summary.n_assets,
+        adjusted_p_value,
+        verdict,
+        summary: line.summary.clone(),
     });
     rows.collect()
 }
@@ -120,11 +128,10 @@ async fn pooled_records_of(
     store: &dyn Store,
     chain: &ChainId,
     assets: &[Asset],
-    class: Option<AssetClass>,
-    timeframe: Option<Timeframe>,
-    since: Option<Timestamp>,
+    wanted: &Wanted,
 ) -> Result<Vec<PooledRecord>> {
-    let query = ScoreQuery { timeframe, from: since, ..ScoreQuery::default() };
+    let Wanted { symbol, class, timeframe, since } = wanted.clone();
+    let query = ScoreQuery { symbol, timeframe, from: since, ..ScoreQuery::default() };
     let rows = store.scores(chain, &query).await?;
     let pooled: BTreeMap<Symbol, AssetClass> = assets
         .iter()

@@ -40,8 +40,7 @@ pub use summary::{
     summarise,
 };
 pub use track_record::{
-    Coverage, Group, MIN_CALLS, MIN_CASES, MIN_TIMES, SIGNIFICANCE, ScoreboardLine, ScoredCase, TrackRecord,
-    scoreboard, verdict,
+    Coverage, MIN_CALLS, MIN_CASES, MIN_TIMES, SIGNIFICANCE, ScoredCase, TrackRecord, adjusted_verdicts, verdict,
 };
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use engine::track::{Wanted, scoreboard_of};
 use engine::views::ScoreboardRow;
 use forecast::score::{Coverage, Interval, Rate};
 use jiff::civil::Date;
@@ -15,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   auspex score
   auspex score --origin replay --class stocks --timeframe 1D
+  auspex score --symbol BTC --timeframe 1h
   auspex score --since 2024-01-01 --json
 
 Every line stands beside n, its interval and the naive baseline on the same cases; p-values
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// Which run of that origin [default: the latest]
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Only this asset, in either spelling: its track record one bar ahead is what its trends show
+    #[arg(long, value_name = "SYMBOL")]
+    symbol: Option<String>,
     /// Only this class: crypto, stocks or macro
     #[arg(long)]
     class: Option<AssetClass>,
@@ -47,15 +52,16 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode> {
     let opened = context.open_existing().await?;
     let info = opened.chain(args.origin, args.run.as_deref()).await?;
+    let symbol = args.symbol.map(|text| opened.asset(&text).map(|asset| asset.symbol.clone())).transpose()?;
     let since = args.since.map(start_of);
-    let board =
-        engine::track::scoreboard_of(&*opened.store, &info.chain, &opened.assets, args.class, args.timeframe, since);
-    let board = board.await?;
+    let named = symbol.as_ref().map(ToString::to_string);
+    let wanted = Wanted { symbol, class: args.class, timeframe: args.timeframe, since };
+    let board = scoreboard_of(&*opened.store, &info.chain, &opened.assets, &wanted).await?;
     opened.store.close().await;
     match args.json {
         true => {
             let lines: Vec<_> = board.iter().map(to_json).collect();
-            screen::say_json(&json!({ "chain": info.chain.to_string(), "scoreboard": lines }))?;
+            screen::say_json(&json!({ "chain": info.chain.to_string(), "symbol": named, "scoreboard": lines }))?;
         }
         false => screen::say(to_text(&info.chain.to_string(), &board))?,
     }

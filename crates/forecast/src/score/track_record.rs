@@ -167,38 +167,17 @@ pub fn verdict(n: usize, test: Option<&DieboldMariano>, p_value: Option<f64>) ->
     }
 }
 
-/// The cases of one line of a scoreboard.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Group<'a> {
-    /// Steps ahead.
-    pub horizon: u32,
-    /// Its cases.
-    pub cases: Vec<ScoredCase<'a>>,
-}
-
-/// One line of a scoreboard.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScoreboardLine {
-    /// The group on its own.
-    pub summary: TrackRecord,
-    /// Its p-value after Benjamini–Hochberg over all lines that have one.
-    pub adjusted_p_value: Option<f64>,
-    /// The verdict with that p-value: the one to show.
-    pub verdict: Verdict,
-}
-
-/// The lines of `groups`, in their order, with the verdicts a reader of all of them may rely on.
+/// The p-values of records that stand side by side, after Benjamini–Hochberg over those that have one, and the verdicts a
+/// reader of all of them may rely on; in their order.
 #[must_use]
-pub fn scoreboard(groups: &[Group<'_>]) -> Vec<ScoreboardLine> {
-    let summaries: Vec<TrackRecord> = groups.iter().map(|group| TrackRecord::of(&group.cases, group.horizon)).collect();
-    let p_values: Vec<f64> = summaries.iter().filter_map(TrackRecord::p_value).collect();
+pub fn adjusted_verdicts(records: &[&TrackRecord]) -> Vec<(Option<f64>, Verdict)> {
+    let p_values: Vec<f64> = records.iter().filter_map(|record| record.p_value()).collect();
     let mut adjusted = benjamini_hochberg(&p_values).into_iter();
-    let lines = summaries.into_iter().map(|summary| {
-        let adjusted_p_value = summary.p_value().and_then(|_| adjusted.next());
-        let verdict = verdict(summary.n, summary.diebold_mariano.as_ref(), adjusted_p_value);
-        ScoreboardLine { summary, adjusted_p_value, verdict }
-    });
-    lines.collect()
+    let of = |record: &&TrackRecord| {
+        let adjusted_p_value = record.p_value().and_then(|_| adjusted.next());
+        (adjusted_p_value, verdict(record.n, record.diebold_mariano.as_ref(), adjusted_p_value))
+    };
+    records.iter().map(of).collect()
 }
 
 /// Numbers by the order of the symbols, so that the order of the cases changes nothing.

@@ -160,20 +160,19 @@ fn promise_5_a_scoreboard_pays_for_its_many_lines() {
     columns.extend((0..6).map(|i| losses(300 + i, 1.0005)));
     columns.push(losses(100, 0.9));
     columns.push(Vec::new());
-    let groups: Vec<Group<'_>> =
-        columns.iter().map(|scores| Group { horizon: 1, cases: cases(scores, &symbols) }).collect();
-    let lines = scoreboard(&groups);
-    assert_eq!(lines.len(), groups.len());
-    for line in &lines {
-        assert_eq!(line.adjusted_p_value.is_some(), line.summary.p_value().is_some());
-        assert!(line.adjusted_p_value >= line.summary.p_value());
+    let records: Vec<TrackRecord> = columns.iter().map(|scores| TrackRecord::of(&cases(scores, &symbols), 1)).collect();
+    let verdicts = adjusted_verdicts(&records.iter().collect::<Vec<_>>());
+    assert_eq!(verdicts.len(), records.len());
+    for (record, (adjusted_p_value, _)) in records.iter().zip(&verdicts) {
+        assert_eq!(adjusted_p_value.is_some(), record.p_value().is_some());
+        assert!(*adjusted_p_value >= record.p_value());
     }
-    let alone = &lines[0];
-    assert_eq!(alone.summary.verdict, Verdict::Better, "on its own, p {:?}", alone.summary.p_value());
-    assert_eq!(alone.verdict, Verdict::NoDifference, "among many, p {:?}", alone.adjusted_p_value);
-    assert_eq!(lines[7].verdict, Verdict::NotEnoughEvidence, "a hundred cases");
-    assert_eq!(lines[8].summary.n, 0);
-    let p_values: Vec<f64> = lines.iter().filter_map(|line| line.summary.p_value()).collect();
-    let adjusted: Vec<f64> = lines.iter().filter_map(|line| line.adjusted_p_value).collect();
+    let (p_value, verdict) = verdicts[0];
+    assert_eq!(records[0].verdict, Verdict::Better, "on its own, p {:?}", records[0].p_value());
+    assert_eq!(verdict, Verdict::NoDifference, "among many, p {p_value:?}");
+    assert_eq!(verdicts[7].1, Verdict::NotEnoughEvidence, "a hundred cases");
+    assert_eq!(records[8].n, 0);
+    let p_values: Vec<f64> = records.iter().filter_map(TrackRecord::p_value).collect();
+    let adjusted: Vec<f64> = verdicts.iter().filter_map(|(adjusted, _)| *adjusted).collect();
     assert_eq!(adjusted, benjamini_hochberg(&p_values));
 }
