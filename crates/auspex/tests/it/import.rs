@@ -100,6 +100,22 @@ fn a_file_that_is_something_else_is_named_and_the_others_are_kept() {
 }
 
 #[test]
+fn nothing_of_an_archive_with_one_flipped_bit_is_stored() {
+    let bench = Bench::new();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 2000).as_bytes()).unwrap();
+    let mut bytes = encoder.finish().unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    bench.write("data/btc.csv.gz", bytes);
+    bench.write("data/eth.csv", hours("ETHUSDT", 2, "2024-01-01T00:00:00Z", 20));
+    let ran = bench.run(&["import", "bars", "data"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("btc.csv.gz is damaged or cut short: "), "{}", ran.stderr);
+    assert_eq!(bench.count("SELECT count(*) FROM bars"), Some(20));
+}
+
+#[test]
 fn series_and_actions_come_in_too() {
     let bench = Bench::new();
     let vintages = "series_id,date,value,realtime_start,realtime_end\n\

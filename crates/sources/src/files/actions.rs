@@ -92,11 +92,18 @@ impl<'a> ActionFile<'a> {
     }
 
     /// The next actions, of one asset; `None` at the end. Refused rows go to `refuse`.
-    pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Option<ActionBatch> {
-        let (asset, first) = self.next.take().or_else(|| self.next_action(refuse))?;
+    ///
+    /// # Errors
+    /// When the file, found whole as it was opened, cannot be read on.
+    pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<ActionBatch>, Error> {
+        let first = match self.next.take() {
+            Some(first) => Some(first),
+            None => self.next_action(refuse)?,
+        };
+        let Some((asset, first)) = first else { return Ok(None) };
         let mut actions = vec![first];
         while actions.len() < BATCH_ROWS {
-            match self.next_action(refuse) {
+            match self.next_action(refuse)? {
                 Some((other, action)) if other.symbol == asset.symbol => actions.push(action),
                 other => {
                     self.next = other;
@@ -104,16 +111,16 @@ impl<'a> ActionFile<'a> {
                 }
             }
         }
-        Some(ActionBatch { asset, actions })
+        Ok(Some(ActionBatch { asset, actions }))
     }
 
-    fn next_action(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Option<(Asset, Action)> {
+    fn next_action(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<(Asset, Action)>, Error> {
         loop {
             let reason = match self.table.next() {
                 Next::Row => match self.read_row() {
                     Ok(Some(row)) => {
                         self.counts.kept += 1;
-                        return Some(row);
+                        return Ok(Some(row));
                     }
                     Ok(None) => {
                         self.counts.skipped += 1;
@@ -122,8 +129,8 @@ impl<'a> ActionFile<'a> {
                     Err(reason) => reason,
                 },
                 Next::Bad(reason) => reason,
-                Next::Damaged(cause) => Reason::Damaged(cause),
-                Next::End => return None,
+                Next::Damaged(cause) => return Err(self.table.damaged(cause)),
+                Next::End => return Ok(None),
             };
             self.counts.refused += 1;
             refuse(self.table.refusal(reason));

@@ -183,11 +183,11 @@ impl<'a> BarFile<'a> {
         self.counts
     }
 
-    /// The next bars, of one asset; `None` at the end. Refused rows go to `refuse`; within a symbol they come in order,
-    /// and a file that ends in damage has its last refusal say so.
+    /// The next bars, of one asset; `None` at the end. Refused rows go to `refuse`; within a symbol they come in order.
     ///
     /// # Errors
-    /// When the timeframe was not given and cannot be seen from the stamps; nothing of the file was given on then.
+    /// When the timeframe was not given and cannot be seen from the stamps; nothing of the file was given on then. Or
+    /// when the file, found whole as it was opened, cannot be read on.
     pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<BarBatch>, Error> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
@@ -201,7 +201,6 @@ impl<'a> BarFile<'a> {
     }
 
     fn read_chunk(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<(), Error> {
-        let mut damage = None;
         let mut n_rows = 0;
         while n_rows < BATCH_ROWS - LOOKAHEAD {
             n_rows += 1;
@@ -212,9 +211,8 @@ impl<'a> BarFile<'a> {
                 },
                 Next::Bad(reason) => reason,
                 Next::Damaged(cause) => {
-                    damage = Some(self.table.refusal(Reason::Damaged(cause)));
                     self.ended = true;
-                    break;
+                    return Err(self.table.damaged(cause));
                 }
                 Next::End => {
                     self.ended = true;
@@ -231,10 +229,6 @@ impl<'a> BarFile<'a> {
             };
             self.timeframe = Some(timeframe);
             self.settle(timeframe, refuse);
-        }
-        if let Some(quarantine) = damage {
-            self.counts.refused += 1;
-            refuse(quarantine);
         }
         Ok(())
     }

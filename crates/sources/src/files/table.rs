@@ -39,6 +39,9 @@ pub(super) enum Cell<'a> {
     Time(Timestamp),
 }
 
+/// Why a file could not be read on.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// What reading on gave.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -47,7 +50,7 @@ pub(super) enum Next {
     /// A row that cannot be taken apart.
     Bad(Reason),
     /// Nothing more can be read.
-    Damaged(String),
+    Damaged(Cause),
     End,
 }
 
@@ -155,6 +158,11 @@ impl Table {
 
     pub(super) fn file(&self) -> &Arc<Path> {
         &self.file
+    }
+
+    /// The error of a file that cannot be read on.
+    pub(super) fn damaged(&self, cause: Cause) -> Error {
+        Error::Damaged { path: self.file.to_path_buf(), cause }
     }
 
     /// The refusal of the row last read.
