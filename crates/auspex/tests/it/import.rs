@@ -43,6 +43,52 @@ fn a_changed_bar_is_known_from_now_on() {
 }
 
 #[test]
+fn two_accounts_of_the_same_bars_do_not_take_turns() {
+    let bench = Bench::new();
+    let raw = hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 60);
+    let adjusted = HEADER.to_owned() + &hours("BTCUSDT", 2, "2024-01-01T00:00:00Z", 90)[HEADER.len()..];
+    bench.write("data/a.csv", raw);
+    bench.write("data/b.csv", &adjusted);
+    let first = bench.json(&["import", "bars", "data", "--json"]);
+    assert_eq!((&first["inserted"], &first["revised"]), (&90.into(), &60.into()));
+    let rows = || bench.count("SELECT count(*) FROM bars");
+    for path in ["data", "data/a.csv", "data/b.csv", "data"] {
+        let again = bench.json(&["import", "bars", path, "--json"]);
+        assert_eq!((&again["inserted"], &again["revised"]), (&0.into(), &0.into()), "{path}");
+        assert_eq!(rows(), Some(150));
+    }
+    // What neither said before is news still, and outlives both.
+    let third = hours("BTCUSDT", 3, "2024-01-01T00:00:00Z", 10);
+    bench.write("c.csv", third);
+    assert_eq!(bench.json(&["import", "bars", "c.csv", "--json"])["revised"], 10);
+    assert_eq!(bench.json(&["import", "bars", "data", "--json"])["revised"], 0);
+    assert_eq!(bench.json(&["import", "bars", "c.csv", "--json"])["unchanged"], 10);
+    assert_eq!(rows(), Some(160));
+}
+
+#[test]
+fn an_old_file_undoes_no_later_correction() {
+    let bench = Bench::new();
+    let vintage = |value: &str| {
+        format!("series_id,date,value,realtime_start,realtime_end\nUNRATE,2020-01-01,{value},2020-02-07,9999-12-31\n")
+    };
+    let split = |numerator: u8| format!("symbol,date,numerator,denominator\nAAPL,2020-08-31,{numerator},1\n");
+    for (what, old, new) in [("observations", vintage("3.5"), vintage("3.6")), ("actions", split(5), split(4))] {
+        bench.write("old.csv", old);
+        bench.write("new.csv", new);
+        for (file, outcome) in [
+            ("old.csv", "inserted"),
+            ("new.csv", "revised"),
+            ("old.csv", "unchanged"),
+            ("new.csv", "unchanged"),
+            ("old.csv", "unchanged"),
+        ] {
+            assert_eq!(bench.json(&["import", what, file, "--json"])[outcome], 1, "{what} {file}");
+        }
+    }
+}
+
+#[test]
 fn bad_rows_are_refused_by_line_and_reason_and_the_rest_is_kept() {
     let bench = Bench::new();
     let rows = [
