@@ -37,15 +37,11 @@ pub struct ActionBatch {
     pub actions: Vec<Action>,
 }
 
-const SYMBOL: Field = Field { name: "symbol", content: Content::Text, required: true };
-const DATE: Field = Field { name: "date", content: Content::Time, required: true };
-const SPLITS: &[Field] = &[
-    SYMBOL,
-    DATE,
-    Field { name: "numerator", content: Content::Number, required: true },
-    Field { name: "denominator", content: Content::Number, required: true },
-];
-const DIVIDENDS: &[Field] = &[SYMBOL, DATE, Field { name: "dividend", content: Content::Number, required: true }];
+const SYMBOL: Field = Field::required("symbol", Content::Text);
+const DATE: Field = Field::required("date", Content::Time);
+const SPLITS: &[Field] =
+    &[SYMBOL, DATE, Field::required("numerator", Content::Number), Field::required("denominator", Content::Number)];
+const DIVIDENDS: &[Field] = &[SYMBOL, DATE, Field::required("dividend", Content::Number)];
 
 /// A file of splits or of dividends, told apart by its header. Rows may come in any order.
 ///

@@ -39,11 +39,11 @@ pub struct ObservationBatch {
 }
 
 const FIELDS: &[Field] = &[
-    Field { name: "series_id", content: Content::Text, required: true },
-    Field { name: "date", content: Content::Time, required: true },
-    Field { name: "value", content: Content::Number, required: true },
-    Field { name: "realtime_start", content: Content::Time, required: false },
-    Field { name: "realtime_end", content: Content::Time, required: false },
+    Field::required("series_id", Content::Text),
+    Field::required("date", Content::Time),
+    Field::required("value", Content::Number),
+    Field::optional("realtime_start", Content::Time),
+    Field::optional("realtime_end", Content::Time),
 ];
 
 /// In ALFRED's convention, the end of a vintage that is still the current one.

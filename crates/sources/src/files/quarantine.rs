@@ -136,6 +136,16 @@ pub enum Reason {
         /// The asset.
         symbol: Symbol,
     },
+    /// The calendar of US stocks, which the asset was taken for, has no such bar.
+    #[error(
+        "{reason}: {symbol} is taken for a US stock by its spelling; if it is a coin, import it with --class crypto"
+    )]
+    TakenForStock {
+        /// What that calendar says.
+        reason: Box<Reason>,
+        /// The asset.
+        symbol: Symbol,
+    },
     /// The bar is not closed yet, so its content can still change.
     #[error("the bar closes at {close_time}, after {now}: only closed bars are kept")]
     NotClosed {

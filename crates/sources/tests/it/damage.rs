@@ -90,7 +90,7 @@ fn check(name: &str, bytes: &[u8], reason: &str) {
 
 #[test]
 fn what_is_no_file_of_bars_is_refused_whole() {
-    check("bars.csv", b"", "has no column \"symbol\" for symbol; it has no header at all");
+    check("bars.csv", b"", "has no column \"timestamp\" for timestamp; it has no header at all");
     check("bars.csv", b"symbol,timestamp,open,high,low,close\n", "has no column \"volume\" for volume");
     check("bars.csv", b"\xff\xfe,b\n", "invalid utf-8");
     check("bars.csv", b"\"symbol,timestamp\n", "a quoted field does not end where it should");
@@ -143,4 +143,15 @@ fn a_log_of_refusals_is_bounded_and_counts_on() {
     read.refused.into_iter().for_each(|quarantine| log.push(quarantine));
     assert_eq!((log.entries().len(), log.total()), (7, 50));
     assert_eq!(log.entries()[0].line, 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_hides_no_file() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"bt\xff.csv"));
+    std::fs::write(&path, rows(3)).unwrap();
+    assert_eq!(find(&[folder.path()]).unwrap()[0].path, path);
+    assert_eq!(super::read(&path, &options()).unwrap().n_bars(), 3);
 }
