@@ -44,6 +44,7 @@ pub(super) enum Parsed {
     /// Bytes read since the last one.
     Progress(u64),
     Done {
+        path: PathBuf,
         kind: Kind,
         counts: Counts,
     },
@@ -58,6 +59,24 @@ pub(super) enum Batch {
     Bars(BarBatch),
     Observations(ObservationBatch),
     Actions(ActionBatch),
+}
+
+impl Batch {
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Bars(_) => Kind::Bars,
+            Self::Observations(_) => Kind::Observations,
+            Self::Actions(_) => Kind::Actions,
+        }
+    }
+
+    pub(super) const fn n_rows(&self) -> usize {
+        match self {
+            Self::Bars(batch) => batch.bars.len(),
+            Self::Observations(batch) => batch.observations.len(),
+            Self::Actions(batch) => batch.actions.len(),
+        }
+    }
 }
 
 /// The other side is gone: there is nobody to read for.
@@ -107,7 +126,7 @@ fn read(kind: Kind, file: &DataFile, reading: &Reading, outbox: &mut Outbox<'_>)
         Kind::Actions => read_actions(file, &reading.actions, outbox)?,
     };
     match counts {
-        Ok(counts) => outbox.send(Parsed::Done { kind, counts }).map(Ok),
+        Ok(counts) => outbox.send(Parsed::Done { path: file.path.clone(), kind, counts }).map(Ok),
         Err(error) => Ok(Err(error)),
     }
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::mem::Discriminant;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use engine::ingest;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -44,6 +44,7 @@ impl<'a> Storing<'a> {
 
     pub(super) async fn put(&mut self, batch: Batch, summary: &mut Summary) -> anyhow::Result<()> {
         let store = Arc::clone(&self.opened.store);
+        let (kind, n_rows) = (batch.kind(), batch.n_rows());
         let put = match batch {
             Batch::Bars(batch) => {
                 let symbol = batch.asset.symbol.clone();
@@ -52,7 +53,7 @@ impl<'a> Storing<'a> {
                 let key = SeriesKey { symbol, timeframe: batch.timeframe, adjustment: batch.adjustment, source };
                 let span = |bar: &Bar| Span { open_time: bar.open_time, close_time: bar.close_time };
                 let spans: Vec<Span> = batch.bars.iter().map(span).collect();
-                let put = put_bars(&*store, &key, batch.bars, self.now).await;
+                let put = put_bars(&*store, &key, batch.bars, self.now).await.map_err(of_batch);
                 let put = put.with_context(|| format!("failed to store {} bars of {}", key.timeframe, key.symbol))?;
                 let touched = || Touched { asset: batch.asset, spans: Vec::new() };
                 self.touched.entry(key).or_insert_with(touched).spans.extend(spans);
@@ -60,16 +61,18 @@ impl<'a> Storing<'a> {
             }
             Batch::Observations(batch) => {
                 self.list_series(&batch.series_id, summary).await?;
-                let put = put_observations(&*store, &batch.series_id, batch.observations, self.now).await;
+                let put =
+                    put_observations(&*store, &batch.series_id, batch.observations, self.now).await.map_err(of_batch);
                 put.with_context(|| format!("failed to store observations of {}", batch.series_id))?
             }
             Batch::Actions(batch) => {
                 // Terms of assets without bars are kept for when their bars come.
                 let symbol = &batch.asset.symbol;
-                let put = put_actions(&*store, symbol, batch.actions, self.now).await;
+                let put = put_actions(&*store, symbol, batch.actions, self.now).await.map_err(of_batch);
                 put.with_context(|| format!("failed to store corporate actions of {symbol}"))?
             }
         };
+        *summary.kept.entry(kind).or_default() += n_rows as u64;
         summary.put.inserted += put.inserted;
         summary.put.unchanged += put.unchanged;
         summary.put.revised += put.revised;
@@ -132,6 +135,14 @@ impl<'a> Storing<'a> {
                 Ok(())
             }
         }
+    }
+}
+
+/// What went wrong with a batch. Of a full disk the store says that nothing was written, which is true of this batch only.
+fn of_batch(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Full { .. } => anyhow!("the disk is full"),
+        error => error.into(),
     }
 }
 

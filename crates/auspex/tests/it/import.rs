@@ -106,9 +106,10 @@ fn bad_rows_are_refused_by_line_and_reason_and_the_rest_is_kept() {
         "BTCUSDT,2024-01-01T07:00:00Z,100,101,99,100,,5",
         "BTCUSDT,2024-01-01T08:00:00Z,100,101,99,100,,5",
     ];
-    bench.write("bad.csv", HEADER.to_owned() + &rows.join("\n") + "\n");
+    let good: String = (9..15).map(|hour| format!("BTCUSDT,2024-01-01T{hour:02}:00:00Z,100,101,99,100,,5\n")).collect();
+    bench.write("bad.csv", HEADER.to_owned() + &rows.join("\n") + "\n" + &good);
     let summary = bench.json(&["import", "bars", "bad.csv", "--timeframe", "1h", "--json"]);
-    assert_eq!((&summary["rows"]["kept"], &summary["rows"]["refused"]), (&4.into(), &9.into()));
+    assert_eq!((&summary["rows"]["kept"], &summary["rows"]["refused"]), (&10.into(), &9.into()));
     // Holes: 01 to 03 and 05 to 06.
     assert_eq!(summary["series"][0]["open_gaps"], 2);
 
@@ -197,4 +198,69 @@ fn flags_say_what_files_do_not() {
     );
     let only = bench.json(&["import", "bars", "two.csv", "--symbols", "eth", "--json"]);
     assert_eq!((&only["rows"]["kept"], &only["rows"]["skipped"]), (&9.into(), &9.into()));
+}
+
+#[test]
+fn more_rows_refused_than_kept_is_a_failure_that_is_said() {
+    let bench = Bench::new();
+    let rows = |n_bad: usize| {
+        let bad = "BTCUSDT,yesterday,100,101,99,100,,5\n".repeat(n_bad);
+        hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 10) + &bad
+    };
+    bench.write("few.csv", rows(10));
+    let ran = bench.run(&["import", "bars", "few.csv"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains("10 rows refused, see "), "{}", ran.stdout);
+    bench.write("many.csv", rows(11));
+    let ran = bench.run(&["import", "bars", "few.csv", "many.csv"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, "error: many.csv: 11 rows refused, 10 kept\n"));
+    // Bars of stocks that stand in no session.
+    bench.write("BTCUSDT-PERP.csv", hours("BTCUSDT-PERP", 1, "2024-01-06T00:00:00Z", 40));
+    let ran = bench.run(&["import", "bars", "BTCUSDT-PERP.csv"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains("is taken for a US stock") && ran.stdout.contains("--class crypto"), "{}", ran.stdout);
+    assert_eq!(bench.run(&["import", "bars", "BTCUSDT-PERP.csv", "--class", "crypto"]).code, 0);
+}
+
+#[test]
+fn the_report_is_in_the_order_of_the_lines() {
+    let bench = Bench::new();
+    let mut lines: Vec<String> = [("BTCUSDT", 1), ("ETHUSDT", 2)]
+        .iter()
+        .flat_map(|(symbol, seed)| {
+            hours(symbol, *seed, "2024-01-01T00:00:00Z", 60).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    for (line, text) in [
+        (7, "BTCUSDT,2023-01-01T00:00:00Z,1,1,1,1,,1"),
+        (30, "x"),
+        (90, "ETHUSDT,2023-01-01T00:00:00Z,1,1,1,1,,1"),
+        (100, "y"),
+    ] {
+        lines[line - 2] = text.to_owned();
+    }
+    bench.write("two.csv", HEADER.to_owned() + &lines.join("\n"));
+    let summary = bench.json(&["import", "bars", "two.csv", "--json"]);
+    let report = fs::read_to_string(summary["quarantine"].as_str().unwrap()).unwrap();
+    let at: Vec<&str> = report.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
+    assert_eq!(at, ["7", "30", "90", "100"]);
+}
+
+#[test]
+fn a_path_is_named_once_and_a_name_that_is_no_text_is_read() {
+    let bench = Bench::new();
+    bench.write("data/other.csv", "date,weather\n2024-01-01,rain\n");
+    let ran = bench.run(&["import", "bars", "data"]);
+    assert_eq!((ran.code, ran.stderr.matches("other.csv").count()), (1, 1), "{}", ran.stderr);
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = std::ffi::OsStr::from_bytes(b"bt\xff.csv");
+        fs::create_dir(bench.path("odd")).unwrap();
+        fs::write(bench.path("odd").join(name), hours("BTCUSDT", 1, "2024-01-01T00:00:00Z", 10) + "x\n").unwrap();
+        let read = bench.json(&["import", "bars", "odd", "--json"]);
+        assert_eq!((&read["rows"]["kept"], &read["rows"]["refused"]), (&10.into(), &1.into()));
+        fs::write(bench.path("odd").join(name), "date,weather\n2024-01-01,rain\n").unwrap();
+        assert_eq!(bench.run(&["import", "bars", "odd", "--json"]).code, 1);
+    }
 }

@@ -180,7 +180,7 @@ fn bad_rows_cost_a_file_that_begins_with_the_newest_bars_only_themselves() {
 #[test]
 fn shuffled_rows_are_refused_row_by_row() {
     let read = read_reordered(100, None, |lines| {
-        lines.sort_by_key(|line| line.bytes().map(u32::from).sum::<u32>() * 7919 % 101)
+        lines.sort_by_key(|line| line.bytes().map(u32::from).sum::<u32>() * 7919 % 101);
     });
     assert_eq!(read.n_bars() + read.refused.len(), 200);
     assert!(read.refused.len() > 100, "{}", read.refused.len());
