@@ -136,7 +136,8 @@ pub(crate) async fn run(
         parser.await.context("reading the files broke off")?;
     }
     bar.finish_and_clear();
-    storing.finish(&mut summary).await?;
+    let stored = screen::count(summary.rows());
+    storing.finish(&mut summary).await.with_context(|| format!("{stored} rows are stored, but not their gaps"))?;
     (summary.quarantine, summary.refusals) = report.finish()?;
     summary.elapsed = started.elapsed();
     Ok(summary)

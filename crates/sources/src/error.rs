@@ -68,6 +68,14 @@ pub enum Error {
         /// The headers that are there.
         found: String,
     },
+    /// Nothing says whose bars they are.
+    #[error("{} has no column of symbols and is not named after one; it has {found}", path.display())]
+    NoSymbol {
+        /// The file.
+        path: PathBuf,
+        /// The headers that are there.
+        found: String,
+    },
     /// A Parquet column has a type its values cannot be read from.
     #[error("{}: column {column:?} has the type {found}, from which no {field} can be read", path.display())]
     ColumnType {

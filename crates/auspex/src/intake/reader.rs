@@ -111,7 +111,11 @@ type Outcome = Result<Result<(), sources::Error>, Gone>;
 fn read_any(file: &DataFile, reading: &Reading, outbox: &mut Outbox<'_>) -> Outcome {
     for kind in [Kind::Bars, Kind::Actions, Kind::Observations] {
         match read(kind, file, reading, outbox)? {
-            Err(sources::Error::MissingColumn { .. } | sources::Error::NoActions { .. }) => {}
+            Err(
+                sources::Error::MissingColumn { .. }
+                | sources::Error::NoSymbol { .. }
+                | sources::Error::NoActions { .. },
+            ) => {}
             done => return Ok(done),
         }
     }

@@ -304,3 +304,14 @@ impl Revisable for Action {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_does_not_deny_the_batches_before() {
+        let said = of_batch(StoreError::Full { operation: "store bars" }).context("failed to store 1h bars of BTC");
+        assert_eq!(format!("{said:#}"), "failed to store 1h bars of BTC: the disk is full");
+    }
+}

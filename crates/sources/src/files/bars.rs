@@ -94,7 +94,7 @@ pub struct BarBatch {
 
 const FIELDS: &[Field] = &[
     Field::optional("symbol", Content::Text),
-    Field::required("timestamp", Content::Time).or(&["date"]),
+    Field::required("timestamp", Content::Time).or(&["date", "datetime"]),
     Field::required("open", Content::Number),
     Field::required("high", Content::Number),
     Field::required("low", Content::Number),
@@ -172,8 +172,11 @@ impl<'a> BarFile<'a> {
         table.select(FIELDS, &options.columns)?;
         let mut symbol = None;
         if !table.has("symbol", &options.columns) {
-            symbol = file.symbol().filter(|_| !options.columns.maps("symbol"));
-            symbol.as_ref().ok_or_else(|| table.missing("symbol", &options.columns))?;
+            if options.columns.maps("symbol") {
+                return Err(table.missing("symbol", &options.columns));
+            }
+            let nothing = || Error::NoSymbol { path: file.path.clone(), found: table.found() };
+            symbol = Some(file.symbol().ok_or_else(nothing)?);
         }
         Ok(Self {
             options,

@@ -195,11 +195,16 @@ fn a_file_without_symbols_is_of_the_one_it_is_named_after() {
         let (asset, bar) = (&read.batches[0].asset, read.batches[0].bars[1]);
         assert_eq!(format!("{} {}", asset.symbol, asset.kind), expected);
         assert_eq!(bar.adj_close, Some(2.0));
+        let timed = text.replace("Date", "Datetime");
+        assert_eq!(read_bytes(name, timed.as_bytes(), &options()).unwrap().n_bars(), 2, "{name}");
     }
     let columns = ColumnMap::parse(&["symbol=ticker"]).unwrap();
-    for (name, columns) in [("the prices.csv", ColumnMap::default()), ("VIX.csv", columns)] {
+    for (name, columns, said) in [
+        ("the prices.csv", ColumnMap::default(), "has no column of symbols and is not named after one; it has Date"),
+        ("VIX.csv", columns, "has no column \"ticker\" for symbol"),
+    ] {
         let error = read_bytes(name, text.as_bytes(), &BarOptions { columns, ..options() }).unwrap_err().to_string();
-        assert!(error.contains("has no column") && error.contains("for symbol"), "{error}");
+        assert!(error.contains(said), "{error}");
     }
 }
 
