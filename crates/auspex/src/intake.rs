@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use market::Asset;
-use sources::files::DataFile;
+use sources::files::{Counts, DataFile};
 use storage::{PutSummary, SeriesKey};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::compose::Opened;
 use crate::home::Home;
@@ -38,6 +39,8 @@ pub(crate) struct Summary {
     pub(crate) failed: Vec<(PathBuf, String)>,
     /// Rows kept, by what they are.
     pub(crate) kept: BTreeMap<Kind, u64>,
+    /// Files of which more rows were refused than kept.
+    pub(crate) mostly_refused: Vec<(PathBuf, Counts)>,
     /// Rows refused.
     pub(crate) refused: u64,
     /// Rows of symbols that were not asked for.
@@ -54,6 +57,8 @@ pub(crate) struct Summary {
     pub(crate) quarantine: Option<PathBuf>,
     /// The first few refusals, in words.
     pub(crate) refusals: Vec<String>,
+    /// Whether it was stopped before its end.
+    pub(crate) interrupted: bool,
     /// How long it took.
     pub(crate) elapsed: Duration,
 }
@@ -73,7 +78,7 @@ impl Summary {
 /// Batches that wait to be stored; with the one being read and the one being written all that is in memory.
 const BATCHES: usize = 3;
 
-/// Reads `files` and stores what they hold.
+/// Reads `files` and stores what they hold, up to the batch under way when `stop` is cancelled.
 pub(crate) async fn run(
     opened: &mut Opened,
     home: &Home,
@@ -81,6 +86,7 @@ pub(crate) async fn run(
     reading: Reading,
     quarantine_rows: u64,
     now: Timestamp,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Summary> {
     let started = Instant::now();
     let bar = screen::byte_bar(files.iter().map(|file| file.size_bytes).sum(), "importing");
@@ -89,24 +95,49 @@ pub(crate) async fn run(
     let mut storing = Storing::new(opened, &reading, now);
     let parser = tokio::task::spawn_blocking(move || reader::read_all(&files, &reading, &sender));
     let mut summary = Summary::default();
-    while let Some(parsed) = receiver.recv().await {
+    loop {
+        let parsed = tokio::select! {
+            biased;
+            () = stop.cancelled() => { summary.interrupted = true; break }
+            parsed = receiver.recv() => parsed,
+        };
+        let Some(parsed) = parsed else { break };
         match parsed {
-            Parsed::Batch(batch) => storing.put(batch, &mut summary).await?,
-            Parsed::Refused(rows) => report.add(rows)?,
+            Parsed::Batch(batch) => {
+                let stored = storing.put(batch, &mut summary).await;
+                let before =
+                    || format!("the import broke off; {} rows before are stored", screen::count(summary.rows()));
+                stored.with_context(before)?;
+            }
+            Parsed::Refused(rows) => {
+                summary.refused += rows.len() as u64;
+                report.add(rows);
+            }
             Parsed::Progress(bytes) => bar.inc(bytes),
-            Parsed::Done { kind, counts } => {
+            Parsed::Done { path, kind, counts } => {
                 summary.files += 1;
-                *summary.kept.entry(kind).or_default() += counts.kept;
-                summary.refused += counts.refused;
+                summary.kept.entry(kind).or_default();
                 summary.skipped += counts.skipped;
+                if counts.refused > counts.kept {
+                    summary.mostly_refused.push((path, counts));
+                }
+                report.end_of_file()?;
             }
             Parsed::OtherSchema(path) => summary.skipped_files.push(path),
-            Parsed::Failed(path, error) => summary.failed.push((path, error)),
+            Parsed::Failed(path, error) => {
+                summary.failed.push((path, error));
+                report.end_of_file()?;
+            }
         }
     }
-    parser.await.context("reading the files broke off")?;
+    // Whoever still reads finds nobody to read for; an archive being checked is not waited for.
+    drop(receiver);
+    if !summary.interrupted {
+        parser.await.context("reading the files broke off")?;
+    }
     bar.finish_and_clear();
-    storing.finish(&mut summary).await?;
+    let stored = screen::count(summary.rows());
+    storing.finish(&mut summary).await.with_context(|| format!("{stored} rows are stored, but not their gaps"))?;
     (summary.quarantine, summary.refusals) = report.finish()?;
     summary.elapsed = started.elapsed();
     Ok(summary)

@@ -25,6 +25,23 @@ pub enum Error {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The file is cut short, was changed after it was written, or could not be read to its end.
+    #[error("{} is damaged or cut short", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A Parquet file packed in a way that is not read here.
+    #[error("{} is packed with {codec}; snappy, zstd, gzip, lz4 and unpacked Parquet are understood", path.display())]
+    Codec {
+        /// The file.
+        path: PathBuf,
+        /// How it is packed.
+        codec: &'static str,
+    },
     /// The name does not say which format the file has.
     #[error("{}: files ending in {extension:?} are not understood; known are .csv, .csv.gz and .parquet", path.display())]
     UnknownExtension {
@@ -48,6 +65,14 @@ pub enum Error {
         field: &'static str,
         /// The header that was looked for.
         column: String,
+        /// The headers that are there.
+        found: String,
+    },
+    /// Nothing says whose bars they are.
+    #[error("{} has no column of symbols and is not named after one; it has {found}", path.display())]
+    NoSymbol {
+        /// The file.
+        path: PathBuf,
         /// The headers that are there.
         found: String,
     },

@@ -9,25 +9,33 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use market::{Adjustment, Asset, AssetClass, AssetKind, Timeframe};
 use serde_json::json;
-use sources::files::{ActionOptions, BarOptions, ColumnMap, ObservationOptions};
+use sources::files::{ActionOptions, BarOptions, ColumnMap, Counts, ObservationOptions};
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Context, Usage, end_of};
 use crate::compose::{Opened, system_clock};
 use crate::intake::{self, Kind, Reading, Summary};
+use crate::lifecycle::cancel_on_signal;
 use crate::screen::{self, count};
+
+/// What a shell gives for a command that was interrupted.
+const INTERRUPTED: u8 = 130;
 
 const EXAMPLES: &str = "\
 Examples:
   auspex import bars ~/crypto_1h
   auspex import bars ~/stocks_daily --adjustment total_return
-  auspex import bars VIX.csv --kind index --map timestamp=Date --map close=Close
+  auspex import bars VIX.csv --kind index --map volume=Vol
+  auspex import bars perpetuals/BTCUSDT-PERP.csv --class crypto
   auspex import observations ~/macro/vintages.csv.gz
   auspex import actions ~/corporate_actions
 
-Files are .csv, .csv.gz or .parquet; a folder stands for all of them in it. Importing the
-same again changes nothing, and a killed import is continued by starting it anew. Rows that
-are refused are listed in a report under quarantine/ in the home folder, with file, line and
-reason; the rest is kept.";
+Files are .csv, .csv.gz or .parquet; a folder stands for all of them in it. Bars without a
+column of symbols are of the symbol that the file is named after (VIX.csv); Date does for
+timestamp, and rows may begin with the newest. Importing the same again changes nothing, and a
+killed import is continued by starting it anew. Rows that are refused are listed in a report
+under quarantine/ in the home folder, with file, line and reason; the rest is kept. The exit
+code is 1 when a file could not be read or more of its rows were refused than kept.";
 
 /// What `import` takes.
 #[derive(Debug, clap::Args)]
@@ -156,16 +164,26 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let found =
         sources::files::find(&files.paths).map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))))?;
     let rows = context.settings.import.quarantine_rows;
-    let summary = intake::run(&mut opened, &context.home, found, reading, rows, now).await?;
+    let stop = CancellationToken::new();
+    cancel_on_signal(stop.clone())?;
+    let summary = intake::run(&mut opened, &context.home, found, reading, rows, now, &stop).await?;
     opened.store.close().await;
     match files.json {
         true => screen::say_json(&to_json(&summary))?,
         false => screen::say(to_text(&summary))?,
     }
-    for (path, error) in &summary.failed {
-        screen::note(format!("error: {}: {error}", path.display()));
+    for (_, error) in &summary.failed {
+        screen::note(format!("error: {error}"));
     }
-    Ok(if summary.went_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    for (path, Counts { kept, refused, .. }) in &summary.mostly_refused {
+        screen::note(format!("error: {}: {} rows refused, {} kept", path.display(), count(*refused), count(*kept)));
+    }
+    if summary.interrupted {
+        screen::note("interrupted: what was read so far is stored; the same command again goes on from there");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let well = summary.went_well() && summary.mostly_refused.is_empty();
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn reading(what: What, opened: &Opened, now: Timestamp) -> anyhow::Result<(FileArgs, Reading)> {
@@ -260,11 +278,15 @@ fn to_json(summary: &Summary) -> serde_json::Value {
             "adjustment": key.adjustment.as_str(), "source": key.source, "open_gaps": gaps,
         })
     };
-    let failed = |(path, error): &(PathBuf, String)| json!({ "path": path, "error": error });
+    // A path need not be UTF-8, JSON is.
+    let text = |path: &PathBuf| path.display().to_string();
+    let failed = |(path, error): &(PathBuf, String)| json!({ "path": text(path), "error": error });
     json!({
         "files": summary.files,
         "failed": summary.failed.iter().map(failed).collect::<Vec<_>>(),
-        "skipped_files": summary.skipped_files,
+        "skipped_files": summary.skipped_files.iter().map(text).collect::<Vec<_>>(),
+        "mostly_refused": summary.mostly_refused.iter().map(|(path, _)| text(path)).collect::<Vec<_>>(),
+        "interrupted": summary.interrupted,
         "rows": { "kept": summary.rows(), "refused": summary.refused, "skipped": summary.skipped },
         "kept": summary.kept.iter().map(|(kind, n)| (format!("{kind:?}").to_lowercase(), json!(n))).collect::<serde_json::Map<_, _>>(),
         "inserted": summary.put.inserted,
@@ -273,7 +295,7 @@ fn to_json(summary: &Summary) -> serde_json::Value {
         "series": summary.series.iter().map(series).collect::<Vec<_>>(),
         "added": summary.added.iter().map(|asset| asset.symbol.as_str()).collect::<Vec<_>>(),
         "unlisted": summary.unlisted,
-        "quarantine": summary.quarantine,
+        "quarantine": summary.quarantine.as_ref().map(text),
         "elapsed_s": summary.elapsed.as_secs_f64(),
     })
 }
@@ -289,5 +311,6 @@ pub(crate) async fn import_folder(
     let now = system_clock().now();
     let reading = Reading::any(&opened.assets, bars, symbols, now)?;
     let files = sources::files::find(&[folder]).with_context(|| format!("failed to read {}", folder.display()))?;
-    intake::run(opened, &context.home, files, reading, context.settings.import.quarantine_rows, now).await
+    let rows = context.settings.import.quarantine_rows;
+    intake::run(opened, &context.home, files, reading, rows, now, &CancellationToken::new()).await
 }

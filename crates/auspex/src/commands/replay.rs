@@ -108,8 +108,8 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
         let summary = import::import_folder(&context, &mut opened, data, &bars, &[]).await?;
         screen::note(import::to_text(&summary));
         if !summary.went_well() {
-            let (path, error) = summary.failed.first().context("nothing in the folder could be kept")?;
-            bail!("{}: {error}", path.display());
+            let (_, error) = summary.failed.first().context("nothing in the folder could be kept")?;
+            bail!("{error}");
         }
     }
     let run_id = args.run_id.clone().unwrap_or_else(|| system_clock().now().strftime("%Y%m%dT%H%M%S%3fZ").to_string());

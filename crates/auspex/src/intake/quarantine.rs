@@ -18,17 +18,28 @@ pub(super) struct Report {
     now: Timestamp,
     limit: u64,
     rows: u64,
+    /// Refusals of the file at hand.
+    waiting: Vec<Quarantine>,
     open: Option<(PathBuf, csv::Writer<BufWriter<File>>)>,
     told: Vec<String>,
 }
 
 impl Report {
     pub(super) fn new(folder: PathBuf, now: Timestamp, limit: u64) -> Self {
-        Self { folder, now, limit, rows: 0, open: None, told: Vec::new() }
+        Self { folder, now, limit, rows: 0, waiting: Vec::new(), open: None, told: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, refused: Vec<Quarantine>) -> anyhow::Result<()> {
-        for row in refused {
+    /// Takes refusals of one file, in any order.
+    pub(super) fn add(&mut self, refused: Vec<Quarantine>) {
+        let room = self.limit.max(TOLD as u64).saturating_sub(self.rows + self.waiting.len() as u64);
+        self.waiting.extend(refused.into_iter().take(usize::try_from(room).unwrap_or(usize::MAX)));
+    }
+
+    /// Writes the refusals of a file that was read to its end, line by line.
+    pub(super) fn end_of_file(&mut self) -> anyhow::Result<()> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_key(|row| row.line);
+        for row in waiting {
             let file = row.file.display().to_string();
             let reason = row.reason.to_string();
             if self.told.len() < TOLD {
@@ -52,6 +63,7 @@ impl Report {
 
     /// Gives the file, when there is one, and the first refusals in words.
     pub(super) fn finish(mut self) -> anyhow::Result<(Option<PathBuf>, Vec<String>)> {
+        self.end_of_file()?;
         let Some((path, mut writer)) = self.open.take() else { return Ok((None, self.told)) };
         writer.flush().with_context(|| format!("failed to write {}", path.display()))?;
         Ok((Some(path), self.told))

@@ -44,6 +44,7 @@ pub(super) enum Parsed {
     /// Bytes read since the last one.
     Progress(u64),
     Done {
+        path: PathBuf,
         kind: Kind,
         counts: Counts,
     },
@@ -58,6 +59,24 @@ pub(super) enum Batch {
     Bars(BarBatch),
     Observations(ObservationBatch),
     Actions(ActionBatch),
+}
+
+impl Batch {
+    pub(super) const fn kind(&self) -> Kind {
+        match self {
+            Self::Bars(_) => Kind::Bars,
+            Self::Observations(_) => Kind::Observations,
+            Self::Actions(_) => Kind::Actions,
+        }
+    }
+
+    pub(super) const fn n_rows(&self) -> usize {
+        match self {
+            Self::Bars(batch) => batch.bars.len(),
+            Self::Observations(batch) => batch.observations.len(),
+            Self::Actions(batch) => batch.actions.len(),
+        }
+    }
 }
 
 /// The other side is gone: there is nobody to read for.
@@ -92,7 +111,11 @@ type Outcome = Result<Result<(), sources::Error>, Gone>;
 fn read_any(file: &DataFile, reading: &Reading, outbox: &mut Outbox<'_>) -> Outcome {
     for kind in [Kind::Bars, Kind::Actions, Kind::Observations] {
         match read(kind, file, reading, outbox)? {
-            Err(sources::Error::MissingColumn { .. } | sources::Error::NoActions { .. }) => {}
+            Err(
+                sources::Error::MissingColumn { .. }
+                | sources::Error::NoSymbol { .. }
+                | sources::Error::NoActions { .. },
+            ) => {}
             done => return Ok(done),
         }
     }
@@ -107,7 +130,7 @@ fn read(kind: Kind, file: &DataFile, reading: &Reading, outbox: &mut Outbox<'_>)
         Kind::Actions => read_actions(file, &reading.actions, outbox)?,
     };
     match counts {
-        Ok(counts) => outbox.send(Parsed::Done { kind, counts }).map(Ok),
+        Ok(counts) => outbox.send(Parsed::Done { path: file.path.clone(), kind, counts }).map(Ok),
         Err(error) => Ok(Err(error)),
     }
 }
@@ -138,8 +161,15 @@ fn read_actions(file: &DataFile, options: &ActionOptions, outbox: &mut Outbox<'_
         Ok(reader) => reader,
         Err(error) => return Ok(Err(error)),
     };
-    while let Some(batch) = reader.next_batch(&mut |row| outbox.refused.push(row)) {
-        outbox.batch(Batch::Actions(batch), reader.progress())?;
+    loop {
+        match reader.next_batch(&mut |row| outbox.refused.push(row)) {
+            Ok(Some(batch)) => outbox.batch(Batch::Actions(batch), reader.progress())?,
+            Ok(None) => break,
+            Err(error) => {
+                outbox.flush()?;
+                return Ok(Err(error));
+            }
+        }
     }
     outbox.flush()?;
     Ok(Ok(reader.counts()))
@@ -147,34 +177,37 @@ fn read_actions(file: &DataFile, options: &ActionOptions, outbox: &mut Outbox<'_
 
 fn read_observations(file: &DataFile, reading: &Reading, outbox: &mut Outbox<'_>) -> Counted {
     let mut options = reading.observations.clone();
-    // Nothing in a file without vintages tells when its values were known, but the file itself was there by then: the
-    // same file again gives the same rows.
-    match has_vintages(file, &options) {
-        Ok(true) => {}
-        Ok(false) => {
-            let modified = std::fs::metadata(&file.path).and_then(|metadata| metadata.modified()).ok();
-            let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
-            if let Some(fetched_at) = reading.fetched_at.or(modified) {
-                options.fetched_at = fetched_at.min(options.fetched_at);
-            }
-        }
+    match ObservationFile::open(file, &options) {
+        Ok(reader) if reader.has_vintages() => return read_series(reader, outbox),
+        Ok(_) => {}
         Err(error) => return Ok(Err(error)),
     }
-    let mut reader = match ObservationFile::open(file, &options) {
-        Ok(reader) => reader,
-        Err(error) => return Ok(Err(error)),
-    };
-    while let Some(batch) = reader.next_batch(&mut |row| outbox.refused.push(row)) {
-        outbox.batch(Batch::Observations(batch), reader.progress())?;
+    // Nothing in a file without vintages tells when its values were known, but the file itself was there by then: the
+    // same file again gives the same rows.
+    let modified = std::fs::metadata(&file.path).and_then(|metadata| metadata.modified()).ok();
+    let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
+    if let Some(fetched_at) = reading.fetched_at.or(modified) {
+        options.fetched_at = fetched_at.min(options.fetched_at);
+    }
+    match ObservationFile::open(file, &options) {
+        Ok(reader) => read_series(reader, outbox),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+fn read_series(mut reader: ObservationFile<'_>, outbox: &mut Outbox<'_>) -> Counted {
+    loop {
+        match reader.next_batch(&mut |row| outbox.refused.push(row)) {
+            Ok(Some(batch)) => outbox.batch(Batch::Observations(batch), reader.progress())?,
+            Ok(None) => break,
+            Err(error) => {
+                outbox.flush()?;
+                return Ok(Err(error));
+            }
+        }
     }
     outbox.flush()?;
     Ok(Ok(reader.counts()))
-}
-
-fn has_vintages(file: &DataFile, options: &ObservationOptions) -> Result<bool, sources::Error> {
-    let mut reader = ObservationFile::open(file, options)?;
-    let first = reader.next_batch(&mut |_| ());
-    Ok(first.is_none_or(|batch| batch.has_vintages))
 }
 
 /// Sends, and collects refusals on the way.

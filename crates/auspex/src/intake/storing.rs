@@ -1,12 +1,16 @@
 //! The storing side: batches into the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::mem::Discriminant;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use engine::ingest;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, AssetKind, Bar, Observation, Span, Symbol};
+use market::calendar::end_of_day_new_york;
+use market::{Action, ActionKind, Asset, AssetKind, Bar, Observation, Span, Symbol};
 use storage::{BarQuery, PutSummary, SeriesKey, Store, StoreError};
 
 use super::Summary;
@@ -40,6 +44,7 @@ impl<'a> Storing<'a> {
 
     pub(super) async fn put(&mut self, batch: Batch, summary: &mut Summary) -> anyhow::Result<()> {
         let store = Arc::clone(&self.opened.store);
+        let (kind, n_rows) = (batch.kind(), batch.n_rows());
         let put = match batch {
             Batch::Bars(batch) => {
                 let symbol = batch.asset.symbol.clone();
@@ -48,7 +53,7 @@ impl<'a> Storing<'a> {
                 let key = SeriesKey { symbol, timeframe: batch.timeframe, adjustment: batch.adjustment, source };
                 let span = |bar: &Bar| Span { open_time: bar.open_time, close_time: bar.close_time };
                 let spans: Vec<Span> = batch.bars.iter().map(span).collect();
-                let put = put_bars(&*store, &key, batch.bars, self.now).await;
+                let put = put_bars(&*store, &key, batch.bars, self.now).await.map_err(of_batch);
                 let put = put.with_context(|| format!("failed to store {} bars of {}", key.timeframe, key.symbol))?;
                 let touched = || Touched { asset: batch.asset, spans: Vec::new() };
                 self.touched.entry(key).or_insert_with(touched).spans.extend(spans);
@@ -56,16 +61,18 @@ impl<'a> Storing<'a> {
             }
             Batch::Observations(batch) => {
                 self.list_series(&batch.series_id, summary).await?;
-                let put = put_observations(&*store, &batch.series_id, batch.observations, self.now).await;
+                let put =
+                    put_observations(&*store, &batch.series_id, batch.observations, self.now).await.map_err(of_batch);
                 put.with_context(|| format!("failed to store observations of {}", batch.series_id))?
             }
             Batch::Actions(batch) => {
                 // Terms of assets without bars are kept for when their bars come.
                 let symbol = &batch.asset.symbol;
-                let put = put_actions(&*store, symbol, batch.actions, self.now).await;
+                let put = put_actions(&*store, symbol, batch.actions, self.now).await.map_err(of_batch);
                 put.with_context(|| format!("failed to store corporate actions of {symbol}"))?
             }
         };
+        *summary.kept.entry(kind).or_default() += n_rows as u64;
         summary.put.inserted += put.inserted;
         summary.put.unchanged += put.unchanged;
         summary.put.revised += put.revised;
@@ -131,7 +138,15 @@ impl<'a> Storing<'a> {
     }
 }
 
-/// Puts bars. Those that say something else than the stored ones have become known only now.
+/// What went wrong with a batch. Of a full disk the store says that nothing was written, which is true of this batch only.
+fn of_batch(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Full { .. } => anyhow!("the disk is full"),
+        error => error.into(),
+    }
+}
+
+/// Puts bars; see [`settle`].
 async fn put_bars(
     store: &dyn Store,
     key: &SeriesKey,
@@ -142,19 +157,13 @@ async fn put_bars(
         Err(StoreError::NotLater { .. }) => {}
         done => return done,
     }
+    let from = bars.first().map(|bar| bar.open_time);
     let to = bars.last().map(|bar| bar.open_time + SignedDuration::from_micros(1));
-    let query = BarQuery { key, as_of: Timestamp::MAX, from: bars.first().map(|bar| bar.open_time), to, last: None };
-    let stored = store.bars(&query).await?;
-    for bar in &mut bars {
-        let Ok(at) = stored.binary_search_by_key(&bar.open_time, |old| old.open_time) else { continue };
-        if (Bar { known_at: stored[at].known_at, ..*bar }) != stored[at] {
-            bar.known_at = later(now, stored[at].known_at);
-        }
-    }
+    settle(&mut bars, now, async |as_of| store.bars(&BarQuery { key, as_of, from, to, last: None }).await).await?;
     store.put_bars(key, &bars).await
 }
 
-/// As [`put_bars`].
+/// Puts observations; see [`settle`].
 async fn put_observations(
     store: &dyn Store,
     series_id: &str,
@@ -165,18 +174,11 @@ async fn put_observations(
         Err(StoreError::NotLater { .. }) => {}
         done => return done,
     }
-    let stored = store.observations(series_id, Timestamp::MAX).await?;
-    let newest: BTreeMap<_, _> = stored.iter().map(|old| ((old.ref_period, old.realtime_start), old)).collect();
-    for observation in &mut observations {
-        let Some(old) = newest.get(&(observation.ref_period, observation.realtime_start)) else { continue };
-        if old.value != observation.value {
-            observation.known_at = later(now, old.known_at);
-        }
-    }
+    settle(&mut observations, now, async |as_of| store.observations(series_id, as_of).await).await?;
     store.put_observations(series_id, &observations).await
 }
 
-/// As [`put_bars`].
+/// Puts corporate actions; see [`settle`].
 async fn put_actions(
     store: &dyn Store,
     symbol: &Symbol,
@@ -187,21 +189,129 @@ async fn put_actions(
         Err(StoreError::NotLater { .. }) => {}
         done => return done,
     }
-    let stored = store.actions(symbol, Timestamp::MAX).await?;
-    for action in &mut actions {
-        let same = |old: &&Action| {
-            let kind = std::mem::discriminant::<market::ActionKind>;
-            old.ex_date == action.ex_date && kind(&old.kind) == kind(&action.kind)
-        };
-        if let Some(old) = stored.iter().find(same)
-            && old.kind != action.kind
-        {
-            action.known_at = later(now, old.known_at);
-        }
-    }
+    settle(&mut actions, now, async |as_of| store.actions(symbol, as_of).await).await?;
     store.put_actions(symbol, &actions).await
 }
 
-fn later(now: Timestamp, known_at: Timestamp) -> Timestamp {
-    now.max(known_at + SignedDuration::from_micros(1))
+/// A row of which there may be revisions.
+trait Revisable: Clone {
+    /// What all revisions have in common.
+    type Name: Eq + Hash;
+
+    fn name(&self) -> Self::Name;
+    /// Whether it says what `other` says, whenever either was known.
+    fn agrees(&self, other: &Self) -> bool;
+    fn known_at(&mut self) -> &mut Timestamp;
+    /// Whether it was known at the first moment it could be: there is no revision before it.
+    fn is_first(&self) -> bool;
+}
+
+/// Makes rows that say something else than the stored ones known from now on, and replaces those that say what an older
+/// revision said by the newest one: they are old news, and an old file must not undo what a later one put right.
+async fn settle<R: Revisable>(
+    rows: &mut [R],
+    now: Timestamp,
+    stored: impl AsyncFn(Timestamp) -> Result<Vec<R>, StoreError>,
+) -> Result<(), StoreError> {
+    let by_name = |rows: Vec<R>| -> HashMap<R::Name, R> { rows.into_iter().map(|row| (row.name(), row)).collect() };
+    let newest = by_name(stored(Timestamp::MAX).await?);
+    // The rows that differ, each with when the oldest revision it was compared with was known.
+    let mut differing = Vec::new();
+    for (index, row) in rows.iter_mut().enumerate() {
+        let Some(old) = newest.get(&row.name()).filter(|old| !old.agrees(row)) else { continue };
+        let known_at = *old.clone().known_at();
+        *row.known_at() = now.max(known_at + SignedDuration::from_micros(1));
+        differing.push((index, known_at));
+    }
+    // One revision further back each time; there are as many as imports that revised something.
+    while let Some(latest) = differing.iter().map(|(_, known_at)| *known_at).max() {
+        let older = by_name(stored(latest - SignedDuration::from_micros(1)).await?);
+        differing.retain_mut(|(index, known_at)| {
+            let row = &mut rows[*index];
+            let Some(old) = older.get(&row.name()) else { return false };
+            if old.agrees(row) {
+                row.clone_from(&newest[&row.name()]);
+                return false;
+            }
+            *known_at = *old.clone().known_at();
+            !old.is_first()
+        });
+    }
+    Ok(())
+}
+
+impl Revisable for Bar {
+    type Name = Timestamp;
+
+    fn name(&self) -> Timestamp {
+        self.open_time
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        Self { known_at: other.known_at, ..*self } == *other
+    }
+
+    fn known_at(&mut self) -> &mut Timestamp {
+        &mut self.known_at
+    }
+
+    fn is_first(&self) -> bool {
+        self.known_at <= self.close_time
+    }
+}
+
+impl Revisable for Observation {
+    type Name = (Date, Date);
+
+    fn name(&self) -> Self::Name {
+        (self.ref_period, self.realtime_start)
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+
+    fn known_at(&mut self) -> &mut Timestamp {
+        &mut self.known_at
+    }
+
+    fn is_first(&self) -> bool {
+        self.known_at == end_of_day_new_york(self.realtime_start)
+    }
+}
+
+impl Revisable for Action {
+    /// Of dividends there may be several a day: another amount is another one.
+    type Name = (Date, Discriminant<ActionKind>, Option<u64>);
+
+    fn name(&self) -> Self::Name {
+        let amount = match &self.kind {
+            ActionKind::Dividend { amount } => Some(amount.to_bits()),
+            _ => None,
+        };
+        (self.ex_date, std::mem::discriminant(&self.kind), amount)
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+
+    fn known_at(&mut self) -> &mut Timestamp {
+        &mut self.known_at
+    }
+
+    fn is_first(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_does_not_deny_the_batches_before() {
+        let said = of_batch(StoreError::Full { operation: "store bars" }).context("failed to store 1h bars of BTC");
+        assert_eq!(format!("{said:#}"), "failed to store 1h bars of BTC: the disk is full");
+    }
 }

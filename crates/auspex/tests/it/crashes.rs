@@ -40,6 +40,36 @@ fn a_killed_import_is_continued() {
     assert_eq!(bench.count("SELECT sum(n_bars) FROM series"), Some(rows));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_import_says_what_it_kept_and_is_continued() {
+    let bench = Bench::new();
+    for seed in 0..6_u64 {
+        let symbol = format!("C{seed}USDT");
+        bench.write(&format!("data/{seed}.csv"), hours(&symbol, seed, "2020-01-01T00:00:00Z", 22_000));
+    }
+    let rows = 6 * 22_000;
+    let child = bench.start(&["import", "bars", "data", "--json"]);
+    while bench.count("SELECT count(*) FROM bars").is_none_or(|n| n == 0) {
+        thread::yield_now();
+    }
+    let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the same command again goes on from there"), "{}", ran.stderr);
+    let said: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let kept = bench.count("SELECT count(*) FROM bars").unwrap();
+    assert!(kept < rows, "{kept}");
+    assert_eq!(
+        (&said["interrupted"], &said["rows"]["kept"], &said["inserted"]),
+        (&true.into(), &kept.into(), &kept.into())
+    );
+
+    let again = bench.json(&["import", "bars", "data", "--json"]);
+    assert_eq!((&again["unchanged"], &again["inserted"]), (&kept.into(), &(rows - kept).into()));
+}
+
 #[test]
 fn a_killed_training_leaves_nothing_behind() {
     let bench = with_data();

@@ -37,15 +37,11 @@ pub struct ActionBatch {
     pub actions: Vec<Action>,
 }
 
-const SYMBOL: Field = Field { name: "symbol", content: Content::Text, required: true };
-const DATE: Field = Field { name: "date", content: Content::Time, required: true };
-const SPLITS: &[Field] = &[
-    SYMBOL,
-    DATE,
-    Field { name: "numerator", content: Content::Number, required: true },
-    Field { name: "denominator", content: Content::Number, required: true },
-];
-const DIVIDENDS: &[Field] = &[SYMBOL, DATE, Field { name: "dividend", content: Content::Number, required: true }];
+const SYMBOL: Field = Field::required("symbol", Content::Text);
+const DATE: Field = Field::required("date", Content::Time);
+const SPLITS: &[Field] =
+    &[SYMBOL, DATE, Field::required("numerator", Content::Number), Field::required("denominator", Content::Number)];
+const DIVIDENDS: &[Field] = &[SYMBOL, DATE, Field::required("dividend", Content::Number)];
 
 /// A file of splits or of dividends, told apart by its header. Rows may come in any order.
 ///
@@ -92,11 +88,18 @@ impl<'a> ActionFile<'a> {
     }
 
     /// The next actions, of one asset; `None` at the end. Refused rows go to `refuse`.
-    pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Option<ActionBatch> {
-        let (asset, first) = self.next.take().or_else(|| self.next_action(refuse))?;
+    ///
+    /// # Errors
+    /// When the file, found whole as it was opened, cannot be read on.
+    pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<ActionBatch>, Error> {
+        let first = match self.next.take() {
+            Some(first) => Some(first),
+            None => self.next_action(refuse)?,
+        };
+        let Some((asset, first)) = first else { return Ok(None) };
         let mut actions = vec![first];
         while actions.len() < BATCH_ROWS {
-            match self.next_action(refuse) {
+            match self.next_action(refuse)? {
                 Some((other, action)) if other.symbol == asset.symbol => actions.push(action),
                 other => {
                     self.next = other;
@@ -104,16 +107,16 @@ impl<'a> ActionFile<'a> {
                 }
             }
         }
-        Some(ActionBatch { asset, actions })
+        Ok(Some(ActionBatch { asset, actions }))
     }
 
-    fn next_action(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Option<(Asset, Action)> {
+    fn next_action(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<(Asset, Action)>, Error> {
         loop {
             let reason = match self.table.next() {
                 Next::Row => match self.read_row() {
                     Ok(Some(row)) => {
                         self.counts.kept += 1;
-                        return Some(row);
+                        return Ok(Some(row));
                     }
                     Ok(None) => {
                         self.counts.skipped += 1;
@@ -122,8 +125,8 @@ impl<'a> ActionFile<'a> {
                     Err(reason) => reason,
                 },
                 Next::Bad(reason) => reason,
-                Next::Damaged(cause) => Reason::Damaged(cause),
-                Next::End => return None,
+                Next::Damaged(cause) => return Err(self.table.damaged(cause)),
+                Next::End => return Ok(None),
             };
             self.counts.refused += 1;
             refuse(self.table.refusal(reason));

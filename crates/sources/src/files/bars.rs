@@ -65,6 +65,12 @@ impl BarOptions {
         Ok(asset)
     }
 
+    /// Whether nothing but its spelling says that an asset is a stock.
+    fn took_for_stock(&self, asset: &Asset) -> bool {
+        let said = self.class.is_some() || self.kind.is_some();
+        !said && asset.class() == AssetClass::Stocks && !self.known.contains(asset)
+    }
+
     fn wants(&self, asset: &Asset) -> bool {
         let named = |text: &String| {
             text.eq_ignore_ascii_case(asset.symbol.as_str()) || text.eq_ignore_ascii_case(&asset.source_symbol)
@@ -87,22 +93,28 @@ pub struct BarBatch {
 }
 
 const FIELDS: &[Field] = &[
-    Field { name: "symbol", content: Content::Text, required: true },
-    Field { name: "timestamp", content: Content::Time, required: true },
-    Field { name: "open", content: Content::Number, required: true },
-    Field { name: "high", content: Content::Number, required: true },
-    Field { name: "low", content: Content::Number, required: true },
-    Field { name: "close", content: Content::Number, required: true },
-    Field { name: "volume", content: Content::Number, required: true },
-    Field { name: "adj_close", content: Content::Number, required: false },
+    Field::optional("symbol", Content::Text),
+    Field::required("timestamp", Content::Time).or(&["date", "datetime"]),
+    Field::required("open", Content::Number),
+    Field::required("high", Content::Number),
+    Field::required("low", Content::Number),
+    Field::required("close", Content::Number),
+    Field::required("volume", Content::Number),
+    Field::optional("adj_close", Content::Number).or(&["adj close"]),
 ];
 
-/// A file of bars being read. It may hold several symbols, one after the other or mixed, each in order of time.
+/// A file of bars being read. It may hold several symbols, one after the other or mixed, each in order of time; or, in a
+/// file whose first rows say so, each from the newest to the oldest, for which all of its rows are held in memory. A file
+/// without a column of symbols is of the one it is named after.
 #[derive(Debug)]
 pub struct BarFile<'a> {
     options: &'a BarOptions,
     table: Table,
+    /// The symbol of all rows, where no column holds it.
+    symbol: Option<Symbol>,
     timeframe: Option<Timeframe>,
+    /// Whether the newest bars come first; seen from the first rows.
+    newest_first: Option<bool>,
     series: Vec<Series>,
     by_spelling: HashMap<Box<str>, usize>,
     /// Raw lines of the rows that wait to be judged.
@@ -158,10 +170,20 @@ impl<'a> BarFile<'a> {
         }
         let mut table = Table::open(file)?;
         table.select(FIELDS, &options.columns)?;
+        let mut symbol = None;
+        if !table.has("symbol", &options.columns) {
+            if options.columns.maps("symbol") {
+                return Err(table.missing("symbol", &options.columns));
+            }
+            let nothing = || Error::NoSymbol { path: file.path.clone(), found: table.found() };
+            symbol = Some(file.symbol().ok_or_else(nothing)?);
+        }
         Ok(Self {
             options,
             table,
+            symbol,
             timeframe: options.timeframe,
+            newest_first: None,
             series: Vec::new(),
             by_spelling: HashMap::new(),
             raw: Vec::new(),
@@ -183,11 +205,11 @@ impl<'a> BarFile<'a> {
         self.counts
     }
 
-    /// The next bars, of one asset; `None` at the end. Refused rows go to `refuse`; within a symbol they come in order,
-    /// and a file that ends in damage has its last refusal say so.
+    /// The next bars, of one asset; `None` at the end. Refused rows go to `refuse`; within a symbol they come in order.
     ///
     /// # Errors
-    /// When the timeframe was not given and cannot be seen from the stamps; nothing of the file was given on then.
+    /// When the timeframe was not given and cannot be seen from the stamps; nothing of the file was given on then. Or
+    /// when the file, found whole as it was opened, cannot be read on.
     pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<BarBatch>, Error> {
         loop {
             if let Some(batch) = self.ready.pop_front() {
@@ -201,7 +223,6 @@ impl<'a> BarFile<'a> {
     }
 
     fn read_chunk(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<(), Error> {
-        let mut damage = None;
         let mut n_rows = 0;
         while n_rows < BATCH_ROWS - LOOKAHEAD {
             n_rows += 1;
@@ -212,9 +233,8 @@ impl<'a> BarFile<'a> {
                 },
                 Next::Bad(reason) => reason,
                 Next::Damaged(cause) => {
-                    damage = Some(self.table.refusal(Reason::Damaged(cause)));
                     self.ended = true;
-                    break;
+                    return Err(self.table.damaged(cause));
                 }
                 Next::End => {
                     self.ended = true;
@@ -225,6 +245,14 @@ impl<'a> BarFile<'a> {
             refuse(self.table.refusal(reason));
         }
         if self.series.iter().any(|series| !series.rows.is_empty()) {
+            if *self.newest_first.get_or_insert_with(|| descend(&self.series)) {
+                if !self.ended {
+                    return Ok(());
+                }
+                for series in &mut self.series {
+                    series.rows.reverse();
+                }
+            }
             let timeframe = match self.timeframe {
                 Some(timeframe) => timeframe,
                 None => self.see_timeframe()?,
@@ -232,16 +260,15 @@ impl<'a> BarFile<'a> {
             self.timeframe = Some(timeframe);
             self.settle(timeframe, refuse);
         }
-        if let Some(quarantine) = damage {
-            self.counts.refused += 1;
-            refuse(quarantine);
-        }
         Ok(())
     }
 
     fn read_row(&mut self) -> Result<(), Reason> {
         let table = &self.table;
-        let spelling = table.text(0)?;
+        let spelling = match &self.symbol {
+            Some(symbol) => symbol.as_str(),
+            None => table.text(0)?,
+        };
         let index = match self.by_spelling.get(spelling) {
             Some(index) => *index,
             None => {
@@ -309,7 +336,7 @@ impl<'a> BarFile<'a> {
             let mut bars = Vec::with_capacity(n_settled);
             for (index, row) in series.rows[..n_settled].iter().enumerate() {
                 let judged = in_order(series.last.as_ref(), row, &series.rows[index + 1..])
-                    .and_then(|()| bar(asset, timeframe, row, self.options.now));
+                    .and_then(|()| bar(asset, timeframe, row, self.options));
                 match judged {
                     Ok(bar) => {
                         series.last = Some(row.clone());
@@ -327,15 +354,27 @@ impl<'a> BarFile<'a> {
                 still_raw.extend_from_slice(&self.raw[row.raw.clone()]);
                 row.raw = start..still_raw.len();
             }
-            if bars.is_empty() {
-                continue;
-            }
             self.counts.kept += bars.len() as u64;
             let adjustment = self.options.adjustment;
-            self.ready.push_back(BarBatch { asset: asset.clone(), timeframe, adjustment, bars });
+            while !bars.is_empty() {
+                let rest = bars.split_off(bars.len().min(BATCH_ROWS));
+                self.ready.push_back(BarBatch { asset: asset.clone(), timeframe, adjustment, bars });
+                bars = rest;
+            }
         }
         self.raw = still_raw;
     }
+}
+
+/// Whether most rows lie before the one they follow. In a file in order of time few do, by mistake.
+fn descend(series: &[Series]) -> bool {
+    let pairs = series.iter().flat_map(|series| series.rows.windows(2));
+    let (mut n_back, mut n_on) = (0_u64, 0_u64);
+    for pair in pairs {
+        n_back += u64::from(pair[1].stamp < pair[0].stamp);
+        n_on += u64::from(pair[1].stamp > pair[0].stamp);
+    }
+    n_back > 2 * n_on
 }
 
 /// Whether a row's time follows that of the last row kept. One that lies ahead of both rows after it, while these go on
@@ -359,8 +398,11 @@ fn in_order(last: Option<&Row>, row: &Row, following: &[Row]) -> Result<(), Reas
     Ok(())
 }
 
-fn bar(asset: &Asset, timeframe: Timeframe, row: &Row, now: Timestamp) -> Result<Bar, Reason> {
-    let span = place(asset, timeframe, row.stamp)?;
+fn bar(asset: &Asset, timeframe: Timeframe, row: &Row, options: &BarOptions) -> Result<Bar, Reason> {
+    let span = place(asset, timeframe, row.stamp).map_err(|reason| match options.took_for_stock(asset) {
+        true => Reason::TakenForStock { reason: Box::new(reason), symbol: asset.symbol.clone() },
+        false => reason,
+    })?;
     let bar = Bar {
         open_time: span.open_time,
         close_time: span.close_time,
@@ -373,8 +415,8 @@ fn bar(asset: &Asset, timeframe: Timeframe, row: &Row, now: Timestamp) -> Result
         known_at: span.close_time,
     };
     let bar = bar.checked()?;
-    if bar.close_time > now {
-        return Err(Reason::NotClosed { close_time: bar.close_time, now });
+    if bar.close_time > options.now {
+        return Err(Reason::NotClosed { close_time: bar.close_time, now: options.now });
     }
     Ok(bar)
 }

@@ -41,7 +41,12 @@ impl std::fmt::Debug for Delimited {
 }
 
 impl Delimited {
+    /// Opens a file and reads its header. An archive is read to its end first: only its checksum, which comes last, tells
+    /// a changed price from a true one.
     pub(super) fn open(file: &DataFile) -> Result<Self, Error> {
+        if file.format == Format::CsvGz {
+            check_archive(file)?;
+        }
         let opened = File::open(&file.path).map_err(|cause| Error::Open { path: file.path.clone(), cause })?;
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted =
@@ -123,7 +128,7 @@ impl Delimited {
                 Err(cause) => {
                     // The half line before the damage is no row: its last number may be cut.
                     self.ended = true;
-                    return Next::Damaged(cause.to_string());
+                    return Next::Damaged(cause.into());
                 }
             }
         }
@@ -203,6 +208,16 @@ impl Delimited {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Unpacks every member of an archive, which checks their checksums and lengths, and that nothing follows them.
+fn check_archive(file: &DataFile) -> Result<(), Error> {
+    let opened = File::open(&file.path).map_err(|cause| Error::Open { path: file.path.clone(), cause })?;
+    let mut text = MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, opened));
+    match io::copy(&mut text, &mut io::sink()) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(Error::Damaged { path: file.path.clone(), cause: cause.into() }),
     }
 }
 

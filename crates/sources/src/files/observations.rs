@@ -39,11 +39,11 @@ pub struct ObservationBatch {
 }
 
 const FIELDS: &[Field] = &[
-    Field { name: "series_id", content: Content::Text, required: true },
-    Field { name: "date", content: Content::Time, required: true },
-    Field { name: "value", content: Content::Number, required: true },
-    Field { name: "realtime_start", content: Content::Time, required: false },
-    Field { name: "realtime_end", content: Content::Time, required: false },
+    Field::required("series_id", Content::Text),
+    Field::required("date", Content::Time),
+    Field::required("value", Content::Number),
+    Field::optional("realtime_start", Content::Time),
+    Field::optional("realtime_end", Content::Time),
 ];
 
 /// In ALFRED's convention, the end of a vintage that is still the current one.
@@ -84,6 +84,12 @@ impl<'a> ObservationFile<'a> {
         })
     }
 
+    /// Whether the file tells when values were known.
+    #[must_use]
+    pub const fn has_vintages(&self) -> bool {
+        self.has_vintages
+    }
+
     /// How far the file has been read.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -97,12 +103,19 @@ impl<'a> ObservationFile<'a> {
     }
 
     /// The next observations, of one series; `None` at the end. Refused rows go to `refuse`.
-    pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Option<ObservationBatch> {
+    ///
+    /// # Errors
+    /// When the file, found whole as it was opened, cannot be read on.
+    pub fn next_batch(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<ObservationBatch>, Error> {
         let has_vintages = self.has_vintages;
-        let (series_id, first) = self.next.take().or_else(|| self.next_observation(refuse))?;
+        let first = match self.next.take() {
+            Some(first) => Some(first),
+            None => self.next_observation(refuse)?,
+        };
+        let Some((series_id, first)) = first else { return Ok(None) };
         let mut observations = vec![first];
         while observations.len() < BATCH_ROWS {
-            match self.next_observation(refuse) {
+            match self.next_observation(refuse)? {
                 Some((id, observation)) if id == series_id => observations.push(observation),
                 other => {
                     self.next = other;
@@ -110,16 +123,16 @@ impl<'a> ObservationFile<'a> {
                 }
             }
         }
-        Some(ObservationBatch { series_id, observations, has_vintages })
+        Ok(Some(ObservationBatch { series_id, observations, has_vintages }))
     }
 
-    fn next_observation(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Option<(String, Observation)> {
+    fn next_observation(&mut self, refuse: &mut dyn FnMut(Quarantine)) -> Result<Option<(String, Observation)>, Error> {
         loop {
             let reason = match self.table.next() {
                 Next::Row => match self.read_row() {
                     Ok(Some(row)) => {
                         self.counts.kept += 1;
-                        return Some(row);
+                        return Ok(Some(row));
                     }
                     Ok(None) => {
                         self.counts.skipped += 1;
@@ -128,8 +141,8 @@ impl<'a> ObservationFile<'a> {
                     Err(reason) => reason,
                 },
                 Next::Bad(reason) => reason,
-                Next::Damaged(cause) => Reason::Damaged(cause),
-                Next::End => return None,
+                Next::Damaged(cause) => return Err(self.table.damaged(cause)),
+                Next::End => return Ok(None),
             };
             self.counts.refused += 1;
             refuse(self.table.refusal(reason));

@@ -33,6 +33,11 @@ impl ColumnMap {
         self.0.get(field).map_or(field, String::as_str)
     }
 
+    /// Whether a column is named for the field.
+    pub(super) fn maps(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// # Errors
     /// When a field is mapped that is not among `known`.
     pub(super) fn check(&self, known: &[&'static str]) -> Result<(), Error> {

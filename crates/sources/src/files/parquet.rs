@@ -4,14 +4,18 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use ::parquet::basic::Compression;
+use ::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
 use jiff::Timestamp;
 
 use super::quarantine::Progress;
-use super::table::{Cell, Content, Field, Next};
+use super::table::{Cause, Cell, Content, Field, Next};
 use super::walk::DataFile;
 use crate::Error;
 
@@ -22,7 +26,7 @@ const ROWS_AT_ONCE: usize = 8192;
 pub(super) struct Columns {
     file: DataFile,
     header: Vec<String>,
-    builder: Option<ParquetRecordBatchReaderBuilder<File>>,
+    metadata: ArrowReaderMetadata,
     reader: Option<ParquetRecordBatchReader>,
     fields: &'static [Field],
     /// For each field the position of its column within a batch.
@@ -45,15 +49,15 @@ enum Column {
 
 impl Columns {
     pub(super) fn open(file: &DataFile) -> Result<Self, Error> {
-        let opened = File::open(&file.path).map_err(|cause| Error::Open { path: file.path.clone(), cause })?;
-        let builder = contained(|| ParquetRecordBatchReaderBuilder::try_new(opened))
+        let opened = open(file)?;
+        let metadata = contained(|| ArrowReaderMetadata::load(&opened, ArrowReaderOptions::new()))
             .map_err(|cause| Error::Header { path: file.path.clone(), cause })?;
-        let header = builder.schema().fields().iter().map(|field| field.name().trim().to_owned()).collect();
-        let total_rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let header = metadata.schema().fields().iter().map(|field| field.name().trim().to_owned()).collect();
+        let total_rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
         Ok(Self {
             file: file.clone(),
             header,
-            builder: Some(builder),
+            metadata,
             reader: None,
             fields: &[],
             projected: Vec::new(),
@@ -69,33 +73,49 @@ impl Columns {
         &self.header
     }
 
-    /// Reads only these fields' columns from here on; to be called once, before the first row.
+    /// Reads only these fields' columns from here on; to be called before the first row. Their values are all unpacked
+    /// once first, so that a damaged file gives none of its rows.
     pub(super) fn select(&mut self, fields: &'static [Field], positions: &[Option<usize>]) -> Result<(), Error> {
-        let builder = self.builder.take().expect("fields are chosen once, before the first row");
+        let path = || self.file.path.clone();
         for (field, position) in fields.iter().zip(positions) {
             let Some(position) = *position else { continue };
-            let found = builder.schema().field(position).data_type();
+            let found = self.metadata.schema().field(position).data_type();
             if !readable(found, field.content) {
-                return Err(Error::ColumnType {
-                    path: self.file.path.clone(),
-                    field: field.name,
-                    column: self.header[position].clone(),
-                    found: found.to_string(),
-                });
+                let (column, found) = (self.header[position].clone(), found.to_string());
+                return Err(Error::ColumnType { path: path(), field: field.name, column, found });
             }
+        }
+        if let Some(codec) = self.unknown_codec() {
+            return Err(Error::Codec { path: path(), codec });
         }
         let mut wanted: Vec<usize> = positions.iter().flatten().copied().collect();
         wanted.sort_unstable();
         wanted.dedup();
         self.projected =
             positions.iter().map(|position| position.and_then(|p| wanted.binary_search(&p).ok())).collect();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let batches = builder.with_projection(mask).with_batch_size(ROWS_AT_ONCE);
-        let reader =
-            contained(|| batches.build()).map_err(|cause| Error::Header { path: self.file.path.clone(), cause })?;
-        self.reader = Some(reader);
+        let damaged = |cause| Error::Damaged { path: path(), cause };
+        let mut trial = self.reader(&wanted)?;
+        while contained(|| trial.next().transpose()).map_err(damaged)?.is_some() {}
+        self.reader = Some(self.reader(&wanted)?);
         self.fields = fields;
         Ok(())
+    }
+
+    /// All rows, of the wanted columns.
+    fn reader(&self, wanted: &[usize]) -> Result<ParquetRecordBatchReader, Error> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(open(&self.file)?, self.metadata.clone());
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied());
+        let batches = builder.with_projection(mask).with_batch_size(ROWS_AT_ONCE);
+        contained(|| batches.build()).map_err(|cause| Error::Header { path: self.file.path.clone(), cause })
+    }
+
+    fn unknown_codec(&self) -> Option<&'static str> {
+        let columns = self.metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+        columns.map(ColumnChunkMetaData::compression).find_map(|codec| match codec {
+            Compression::BROTLI(_) => Some("brotli"),
+            Compression::LZO => Some("lzo"),
+            _ => None,
+        })
     }
 
     pub(super) fn next(&mut self) -> Next {
@@ -106,12 +126,12 @@ impl Columns {
                 Ok(Some(batch)) => {
                     if let Err(cause) = self.load(&batch) {
                         self.reader = None;
-                        return self.damaged(&cause.to_string());
+                        return self.damaged(cause.into());
                     }
                 }
                 Err(cause) => {
                     self.reader = None;
-                    return self.damaged(&cause.to_string());
+                    return self.damaged(cause);
                 }
             }
         }
@@ -120,11 +140,11 @@ impl Columns {
         Next::Row
     }
 
-    fn damaged(&mut self, cause: &str) -> Next {
+    fn damaged(&mut self, cause: Cause) -> Next {
         self.columns.clear();
         (self.n_rows, self.at) = (0, 0);
         self.row += 1;
-        Next::Damaged(cause.to_owned())
+        Next::Damaged(cause)
     }
 
     fn load(&mut self, batch: &RecordBatch) -> Result<(), arrow::error::ArrowError> {
@@ -183,7 +203,9 @@ impl Columns {
     }
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+fn open(file: &DataFile) -> Result<File, Error> {
+    File::open(&file.path).map_err(|cause| Error::Open { path: file.path.clone(), cause })
+}
 
 /// Does one step of the parquet library, which panics on some damaged files where it should give an error: a bad file
 /// must not take the import of the others with it. What panicked is not used again.

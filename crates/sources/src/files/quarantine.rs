@@ -12,7 +12,7 @@ use thiserror::Error;
 /// Most characters of a refused row that are kept.
 const RAW_CHARS: usize = 200;
 
-/// One refused row, or the damaged rest of a file.
+/// One refused row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quarantine {
     /// The file.
@@ -136,6 +136,16 @@ pub enum Reason {
         /// The asset.
         symbol: Symbol,
     },
+    /// The calendar of US stocks, which the asset was taken for, has no such bar.
+    #[error(
+        "{reason}: {symbol} is taken for a US stock by its spelling; if it is a coin, import it with --class crypto"
+    )]
+    TakenForStock {
+        /// What that calendar says.
+        reason: Box<Reason>,
+        /// The asset.
+        symbol: Symbol,
+    },
     /// The bar is not closed yet, so its content can still change.
     #[error("the bar closes at {close_time}, after {now}: only closed bars are kept")]
     NotClosed {
@@ -199,9 +209,6 @@ pub enum Reason {
     /// A split that changes nothing.
     #[error("a split of {0} for {0} is none")]
     NoSplit(f64),
-    /// The file cannot be read beyond this line: cut short, or damaged.
-    #[error("the file cannot be read from here on: {0}")]
-    Damaged(String),
 }
 
 /// What became of the rows of a file so far.

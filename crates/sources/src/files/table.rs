@@ -28,6 +28,22 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) content: Content,
     pub(super) required: bool,
+    /// Other headers it goes by, where no column is mapped to it.
+    aliases: &'static [&'static str],
+}
+
+impl Field {
+    pub(super) const fn required(name: &'static str, content: Content) -> Self {
+        Self { name, content, required: true, aliases: &[] }
+    }
+
+    pub(super) const fn optional(name: &'static str, content: Content) -> Self {
+        Self { required: false, ..Self::required(name, content) }
+    }
+
+    pub(super) const fn or(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
 }
 
 /// One value of one row.
@@ -39,6 +55,9 @@ pub(super) enum Cell<'a> {
     Time(Timestamp),
 }
 
+/// Why a file could not be read on.
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// What reading on gave.
 #[derive(Debug)]
 pub(super) enum Next {
@@ -47,7 +66,7 @@ pub(super) enum Next {
     /// A row that cannot be taken apart.
     Bad(Reason),
     /// Nothing more can be read.
-    Damaged(String),
+    Damaged(Cause),
     End,
 }
 
@@ -99,19 +118,21 @@ impl Table {
         self.position(map.column(field)).is_some()
     }
 
+    /// The error of a file without the column of a field.
+    pub(super) fn missing(&self, field: &'static str, map: &ColumnMap) -> Error {
+        let (path, column) = (self.file.to_path_buf(), map.column(field).to_owned());
+        Error::MissingColumn { path, field, column, found: self.found() }
+    }
+
     /// Chooses the fields whose cells will be read, named by their place in `fields`.
     pub(super) fn select(&mut self, fields: &'static [Field], map: &ColumnMap) -> Result<(), Error> {
         let mut positions = Vec::with_capacity(fields.len());
         for field in fields {
-            let column = map.column(field.name);
-            let position = self.position(column);
+            let aliases = if map.maps(field.name) { &[] } else { field.aliases };
+            let mut headers = std::iter::once(map.column(field.name)).chain(aliases.iter().copied());
+            let position = headers.find_map(|header| self.position(header));
             if position.is_none() && field.required {
-                return Err(Error::MissingColumn {
-                    path: self.file.to_path_buf(),
-                    field: field.name,
-                    column: column.to_owned(),
-                    found: self.found(),
-                });
+                return Err(self.missing(field.name, map));
             }
             positions.push(position);
         }
@@ -155,6 +176,11 @@ impl Table {
 
     pub(super) fn file(&self) -> &Arc<Path> {
         &self.file
+    }
+
+    /// The error of a file that cannot be read on.
+    pub(super) fn damaged(&self, cause: Cause) -> Error {
+        Error::Damaged { path: self.file.to_path_buf(), cause }
     }
 
     /// The refusal of the row last read.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use market::Symbol;
+
 use crate::Error;
 
 /// How a file's rows are written.
@@ -17,15 +19,16 @@ pub enum Format {
 
 impl Format {
     fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-        if name.ends_with(".csv") {
-            Some(Self::Csv)
-        } else if name.ends_with(".csv.gz") {
-            Some(Self::CsvGz)
-        } else if name.ends_with(".parquet") {
-            Some(Self::Parquet)
-        } else {
-            None
+        // A name need not be UTF-8; its ending is.
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+        [Self::Csv, Self::CsvGz, Self::Parquet].into_iter().find(|format| name.ends_with(format.extension()))
+    }
+
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => ".csv",
+            Self::CsvGz => ".csv.gz",
+            Self::Parquet => ".parquet",
         }
     }
 }
@@ -53,6 +56,12 @@ impl DataFile {
         };
         let size_bytes = std::fs::metadata(path).map_err(|cause| Error::Open { path: path.to_owned(), cause })?.len();
         Ok(Self { path: path.to_owned(), format, size_bytes })
+    }
+
+    /// The symbol its name is, extension aside; `None` when that is none.
+    pub(super) fn symbol(&self) -> Option<Symbol> {
+        let name = self.path.file_name()?.to_str()?;
+        name[..name.len() - self.format.extension().len()].parse().ok()
     }
 }
 

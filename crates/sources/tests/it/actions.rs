@@ -16,7 +16,7 @@ fn read(text: &str, symbols: &[&str]) -> Result<(Vec<ActionBatch>, Vec<String>),
     let options = ActionOptions { known: default_universe(), symbols, columns, now: at("2021-01-04T14:29:59Z") };
     let mut file = ActionFile::open(&DataFile::at(&path).unwrap(), &options)?;
     let (mut batches, mut refused) = (Vec::new(), Vec::new());
-    while let Some(batch) = file.next_batch(&mut |q| refused.push(format!("{}: {}", q.line, q.reason))) {
+    while let Some(batch) = file.next_batch(&mut |q| refused.push(format!("{}: {}", q.line, q.reason))).unwrap() {
         batches.push(batch);
     }
     let kept: usize = batches.iter().map(|batch| batch.actions.len()).sum();

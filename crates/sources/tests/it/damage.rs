@@ -25,27 +25,57 @@ fn rows(n: usize) -> String {
     format!("symbol,timestamp,open,high,low,close,volume\n{lines}")
 }
 
-#[test]
-fn a_cut_archive_keeps_the_rows_before_the_cut() {
-    let whole = gzip(rows(600).as_bytes());
-    let read = read_bytes("bars.csv.gz", &whole[..whole.len() / 2], &options()).unwrap();
-    assert!(read.n_bars() > 100, "{}", read.n_bars());
-    let [quarantine] = read.refused.as_slice() else { panic!("one refusal: {:?}", read.refused) };
-    assert_eq!(quarantine.line, read.n_bars() as u64 + 2);
-    assert!(quarantine.reason.to_string().starts_with("the file cannot be read from here on: "));
+/// A coin's hours in several members, as appending with `gzip >>` leaves them.
+fn members() -> Vec<u8> {
+    let text = rows(100);
+    let (head, tail) = text.split_at(text.len() / 3);
+    [gzip(head.as_bytes()), gzip(tail.as_bytes())].concat()
 }
 
 #[test]
 fn an_archive_of_several_members_is_one_file() {
-    let text = rows(100);
-    let (head, tail) = text.split_at(text.len() / 3);
-    let mut bytes = gzip(head.as_bytes());
-    bytes.extend(gzip(tail.as_bytes()));
-    let read = read_bytes("bars.csv.gz", &bytes, &options()).unwrap();
+    let read = read_bytes("bars.csv.gz", &members(), &options()).unwrap();
     assert_eq!((read.n_bars(), read.refused.len()), (100, 0));
-    bytes.extend(b"and then something else");
-    let read = read_bytes("bars.csv.gz", &bytes, &options()).unwrap();
-    assert_eq!((read.n_bars(), read.refused.len()), (100, 1));
+}
+
+#[test]
+fn nothing_of_a_cut_or_lengthened_archive_is_kept() {
+    let whole = members();
+    let first = gzip(&rows(100).as_bytes()[..rows(100).len() / 3]).len();
+    // Between its members nothing tells that there was a second one; the half line is then the only trace.
+    for length in (0..whole.len()).filter(|length| *length != first) {
+        assert!(read_bytes("bars.csv.gz", &whole[..length], &options()).is_err(), "{length} of {}", whole.len());
+    }
+    for tail in [&b"and then something else"[..], b"\0", b"\x1f\x8b"] {
+        check("bars.csv.gz", &[&whole[..], tail].concat(), "is damaged or cut short");
+    }
+}
+
+#[test]
+fn nothing_of_an_archive_with_one_flipped_bit_is_kept() {
+    let whole = gzip(rows(300).as_bytes());
+    // What a member's first ten bytes say about its making is not covered by the checksum.
+    for at in (10..whole.len()).step_by(7) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        assert!(read_bytes("bars.csv.gz", &bytes, &options()).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn nothing_of_a_cut_or_changed_parquet_file_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bars.parquet");
+    super::formats::write_sample(&path);
+    let whole = std::fs::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(13) {
+        assert!(read_bytes("bars.parquet", &whole[..length], &options()).is_err(), "{length}");
+    }
+    for at in (4..1000).step_by(200) {
+        let mut bytes = whole.clone();
+        bytes[at..at + 200].fill(0xff);
+        assert!(read_bytes("bars.parquet", &bytes, &options()).is_err(), "{at}");
+    }
 }
 
 /// A whole file is refused, and its error says why.
@@ -60,7 +90,7 @@ fn check(name: &str, bytes: &[u8], reason: &str) {
 
 #[test]
 fn what_is_no_file_of_bars_is_refused_whole() {
-    check("bars.csv", b"", "has no column \"symbol\" for symbol; it has no header at all");
+    check("bars.csv", b"", "has no column \"timestamp\" for timestamp; it has no header at all");
     check("bars.csv", b"symbol,timestamp,open,high,low,close\n", "has no column \"volume\" for volume");
     check("bars.csv", b"\xff\xfe,b\n", "invalid utf-8");
     check("bars.csv", b"\"symbol,timestamp\n", "a quoted field does not end where it should");
@@ -113,4 +143,15 @@ fn a_log_of_refusals_is_bounded_and_counts_on() {
     read.refused.into_iter().for_each(|quarantine| log.push(quarantine));
     assert_eq!((log.entries().len(), log.total()), (7, 50));
     assert_eq!(log.entries()[0].line, 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_hides_no_file() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"bt\xff.csv"));
+    std::fs::write(&path, rows(3)).unwrap();
+    assert_eq!(find(&[folder.path()]).unwrap()[0].path, path);
+    assert_eq!(super::read(&path, &options()).unwrap().n_bars(), 3);
 }

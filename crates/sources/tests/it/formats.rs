@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use market::Timeframe;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::{Read, at, options, read};
@@ -75,10 +75,16 @@ fn columns_of_many_types_are_read() {
         Arc::new(Int64Array::from(vec![1, 2, 3])),
         Arc::new(StringArray::from(vec!["1", "2", "3"])),
     ];
-    let packings = [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())];
+    let packings = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::GZIP(GzipLevel::default()),
+        Compression::LZ4_RAW,
+    ];
     for (index, stamp) in stamps.iter().enumerate() {
         let (symbol, volume) = (&symbols[index % 3], &volumes[index % 3]);
-        let read = three_days(packings[index % 3], Arc::clone(symbol), Arc::clone(stamp), Arc::clone(volume));
+        let read = three_days(packings[index], Arc::clone(symbol), Arc::clone(stamp), Arc::clone(volume));
         assert_eq!(read.reasons(), [""; 0], "{index}");
         let batch = &read.batches[0];
         assert_eq!((batch.timeframe, batch.bars.len()), (Timeframe::D1, 3));
@@ -123,4 +129,26 @@ fn a_column_of_another_kind_refuses_the_file() {
     write(&path, Compression::SNAPPY, names.map(|name| (name, Arc::clone(&number))).to_vec());
     let error = read(&path, &options()).unwrap_err().to_string();
     assert!(error.ends_with("column \"symbol\" has the type Float64, from which no symbol can be read"), "{error}");
+}
+
+#[test]
+fn a_way_of_packing_that_is_not_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bars.parquet");
+    write_sample(&path);
+    // The footer says how each column is packed: field 4 of its metadata, 1 for snappy and 4 for brotli, doubled.
+    let bytes = std::fs::read(&path).unwrap();
+    let packed = |pair: &[u8]| pair == [0x15, 0x02];
+    let footer = bytes.len() - 8 - u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    let errors: Vec<String> = (footer..bytes.len() - 1)
+        .filter(|at| packed(&bytes[*at..*at + 2]))
+        .filter_map(|at| {
+            let mut bytes = bytes.clone();
+            bytes[at + 1] = 0x08;
+            std::fs::write(&path, bytes).unwrap();
+            read(&path, &options()).err().map(|error| error.to_string())
+        })
+        .collect();
+    let said = "is packed with brotli; snappy, zstd, gzip, lz4 and unpacked Parquet are understood";
+    assert!(errors.iter().any(|error| error.ends_with(said)), "{errors:?}");
 }

@@ -13,7 +13,7 @@ fn read(text: &str, series: &[&str]) -> (Vec<ObservationBatch>, Vec<String>) {
     let options = ObservationOptions { series, columns: ColumnMap::default(), fetched_at: at("2020-06-15T12:00:00Z") };
     let mut file = ObservationFile::open(&DataFile::at(&path).unwrap(), &options).unwrap();
     let (mut batches, mut refused) = (Vec::new(), Vec::new());
-    while let Some(batch) = file.next_batch(&mut |q| refused.push(format!("{}: {}", q.line, q.reason))) {
+    while let Some(batch) = file.next_batch(&mut |q| refused.push(format!("{}: {}", q.line, q.reason))).unwrap() {
         batches.push(batch);
     }
     let kept: usize = batches.iter().map(|batch| batch.observations.len()).sum();

@@ -90,11 +90,11 @@ proptest! {
         let columns = ColumnMap::default();
         let observations = ObservationOptions { series: Vec::new(), columns: columns.clone(), fetched_at: now() };
         if let Ok(mut file) = ObservationFile::open(&file, &observations) {
-            while file.next_batch(&mut |_| {}).is_some() {}
+            while let Ok(Some(_)) = file.next_batch(&mut |_| {}) {}
         }
         let actions = ActionOptions { known, symbols: Vec::new(), columns, now: now() };
         if let Ok(mut file) = ActionFile::open(&file, &actions) {
-            while file.next_batch(&mut |_| {}).is_some() {}
+            while let Ok(Some(_)) = file.next_batch(&mut |_| {}) {}
         }
     }
 

@@ -118,7 +118,7 @@ fn every_observation_comes_in() {
         let options = ObservationOptions { series: Vec::new(), columns: ColumnMap::default(), fetched_at: now() };
         let mut reader = ObservationFile::open(&file, &options).unwrap();
         let (mut n, mut refused) = (0, Vec::new());
-        while let Some(batch) = reader.next_batch(&mut |q| refused.push(q)) {
+        while let Some(batch) = reader.next_batch(&mut |q| refused.push(q)).unwrap() {
             assert_eq!(batch.has_vintages, name.ends_with("vintages"));
             n += batch.observations.len();
         }
@@ -135,7 +135,7 @@ fn every_action_comes_in() {
         let options = ActionOptions { known, symbols: Vec::new(), columns, now: now() };
         let mut reader = ActionFile::open(&file, &options).unwrap();
         let (mut n, mut refused) = (0, Vec::new());
-        while let Some(batch) = reader.next_batch(&mut |q| refused.push(q)) {
+        while let Some(batch) = reader.next_batch(&mut |q| refused.push(q)).unwrap() {
             n += batch.actions.len();
         }
         let name = format!("corporate_actions/{}", file.path.file_name().unwrap().to_str().unwrap());

@@ -135,3 +135,86 @@ fn one_false_time_does_not_cost_the_rest_of_the_file() {
     let lines: Vec<u64> = read.refused.iter().map(|quarantine| quarantine.line).collect();
     assert_eq!((read.n_bars(), lines), (25, vec![2, 11, 22]));
 }
+
+/// Reads hours of two coins, one after the other, with `reorder` applied to the rows of each.
+fn read_reordered(n: usize, timeframe: Option<Timeframe>, reorder: impl Fn(&mut Vec<String>)) -> super::Read {
+    let mut text = HEADER.to_owned();
+    for symbol in ["BTCUSDT", "ETHUSDT"] {
+        let stamps = (0..n).map(|i| 1_577_836_800 + 3600 * i).map(|second| second.to_string());
+        let mut lines: Vec<String> = stamps.map(|stamp| rows(symbol, &[&stamp])).collect();
+        reorder(&mut lines);
+        text += &lines.concat();
+    }
+    read_bytes("bars.csv", text.as_bytes(), &BarOptions { timeframe, ..options() }).unwrap()
+}
+
+#[test]
+fn a_file_that_begins_with_the_newest_bars_is_read_from_its_end() {
+    for n in [2, 400, sources::files::BATCH_ROWS + 7] {
+        for timeframe in [None, Some(Timeframe::H1)] {
+            let onward = read_reordered(n, timeframe, |_| {});
+            let backward = read_reordered(n, timeframe, |lines| lines.reverse());
+            assert_eq!((backward.n_bars(), backward.reasons()), (2 * n, Vec::new()));
+            let of = |read: &super::Read, symbol: &str| -> Vec<_> {
+                let batches = read.batches.iter().filter(|batch| batch.asset.symbol.as_str() == symbol);
+                batches.flat_map(|batch| batch.bars.clone()).collect()
+            };
+            assert!(backward.batches.iter().all(|batch| batch.timeframe == Timeframe::H1));
+            assert!(["BTC", "ETH"].iter().all(|symbol| of(&onward, symbol) == of(&backward, symbol)));
+            assert!(backward.batches.iter().all(|batch| batch.bars.len() <= sources::files::BATCH_ROWS));
+        }
+    }
+}
+
+#[test]
+fn bad_rows_cost_a_file_that_begins_with_the_newest_bars_only_themselves() {
+    let read = read_reordered(50, None, |lines| {
+        lines.reverse();
+        lines[20] = lines[20].replace(",1,", ",nought,");
+        let end = lines.len() - 9;
+        lines[end] = lines[end].replace(",15", ",18");
+    });
+    assert_eq!(read.n_bars(), 96, "{:?}", read.reasons());
+}
+
+#[test]
+fn shuffled_rows_are_refused_row_by_row() {
+    let read = read_reordered(100, None, |lines| {
+        lines.sort_by_key(|line| line.bytes().map(u32::from).sum::<u32>() * 7919 % 101);
+    });
+    assert_eq!(read.n_bars() + read.refused.len(), 200);
+    assert!(read.refused.len() > 100, "{}", read.refused.len());
+}
+
+#[test]
+fn a_file_without_symbols_is_of_the_one_it_is_named_after() {
+    let text = "Date,Open,High,Low,Close,Adj Close,Volume\n2020-01-02,1,1,1,1,2,5\n2020-01-03,1,1,1,1,2,5\n";
+    for (name, expected) in [("VIX.csv", "VIX equity"), ("btcusdt.CSV", "BTC coin"), ("BRK-B.csv", "BRK-B equity")] {
+        let read = read_bytes(name, text.as_bytes(), &options()).unwrap();
+        assert_eq!((read.n_bars(), read.reasons()), (2, Vec::new()), "{name}");
+        let (asset, bar) = (&read.batches[0].asset, read.batches[0].bars[1]);
+        assert_eq!(format!("{} {}", asset.symbol, asset.kind), expected);
+        assert_eq!(bar.adj_close, Some(2.0));
+        let timed = text.replace("Date", "Datetime");
+        assert_eq!(read_bytes(name, timed.as_bytes(), &options()).unwrap().n_bars(), 2, "{name}");
+    }
+    let columns = ColumnMap::parse(&["symbol=ticker"]).unwrap();
+    for (name, columns, said) in [
+        ("the prices.csv", ColumnMap::default(), "has no column of symbols and is not named after one; it has Date"),
+        ("VIX.csv", columns, "has no column \"ticker\" for symbol"),
+    ] {
+        let error = read_bytes(name, text.as_bytes(), &BarOptions { columns, ..options() }).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn what_a_symbol_was_taken_for_is_said() {
+    let text = format!("{HEADER}{}", rows("BTCUSDT-PERP", &["2020-01-01T00:00:00Z", "2020-01-01T00:01:00Z"]));
+    let read = read_bytes("bars.csv", text.as_bytes(), &options()).unwrap();
+    let reason = "2: no 1m bar of BTCUSDT-PERP opens at 2020-01-01T00:00:00Z: BTCUSDT-PERP is taken for a US stock by its \
+        spelling; if it is a coin, import it with --class crypto";
+    assert_eq!(read.reasons()[0], reason);
+    let coins = BarOptions { class: Some(AssetClass::Crypto), ..options() };
+    assert_eq!(read_bytes("bars.csv", text.as_bytes(), &coins).unwrap().n_bars(), 2);
+}
