@@ -16,8 +16,8 @@ use crate::body::ScoresBody;
 
 /// How long after its target time a horizon may be open while its asset and timeframe are forecast on. The step that
 /// issues a forecast scores or voids first whatever is older than the bar it starts from by some days; the rest of the
-/// month is for homes that wait longer, and for scoring that failed for a while and was mended.
-const MAX_OPEN: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// month is for homes that are set to wait longer, and for scoring that failed for a while and was mended.
+pub(crate) const MAX_OPEN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The forecasts of a chain that are not fully resolved; of the others one bit each.
 #[derive(Debug, Default)]
