@@ -8,6 +8,7 @@
 
 mod export;
 mod line;
+mod output;
 
 mod rule;
 mod verify;
@@ -28,6 +29,8 @@ use thiserror::Error;
 pub use checkpoint::{CheckpointFile, PublicKey, SecretKey};
 pub use export::{Pages, export, write_line};
 pub use line::{Line, Lines, NotALine};
+pub use output::Output;
+pub(crate) use pending::MAX_OPEN;
 pub use rule::Rule;
 pub use verify::{Broken, Expected, Report, Verdict, Verifier, verify, verify_stored};
 

@@ -11,6 +11,7 @@ use crate::body::{Body, EntryRef, OutcomeBody, ScoresBody, VoidBody};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::issue::issued_from_row;
+use crate::ledger::MAX_OPEN;
 use crate::views::Issued;
 
 /// At most so many forecasts are read, and resolved in one transaction.
@@ -105,7 +106,9 @@ impl Engine {
         let Some((_, _, line)) = desk.line(&forecast.symbol, forecast.timeframe) else { return false };
         let left = |action: &Action| matches!(action.kind, ActionKind::Delisting | ActionKind::Rename { .. });
         let newest = line.tail.last().map(|bar| bar.close_time);
-        newest.is_some_and(|newest| newest > at.target_time + self.settings.void_after)
+        // However long a home likes to wait, its ledger must not leave a horizon open for ever.
+        let wait = self.settings.void_after.min(MAX_OPEN);
+        newest.is_some_and(|newest| newest > at.target_time + wait)
             || line.actions.iter().any(|action| left(action) && action.effective_at() < at.target_time)
     }
 

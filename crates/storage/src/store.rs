@@ -276,6 +276,8 @@ pub struct ScoreQuery {
     pub from: Option<Timestamp>,
     /// Only outcomes with `seq > after_seq`.
     pub after_seq: Option<u64>,
+    /// Only outcomes with `seq <= through_seq`.
+    pub through_seq: Option<u64>,
     /// Only the last so many by `as_of`.
     pub last: Option<u32>,
 }

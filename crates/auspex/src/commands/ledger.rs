@@ -1,6 +1,6 @@
 //! `auspex ledger`: what was said, unaltered.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use engine::body::{Body, CheckpointBody};
-use engine::ledger::{CheckpointFile, Expected, PublicKey, SecretKey, Verdict};
+use engine::ledger::{CheckpointFile, Expected, Output, PublicKey, SecretKey, Verdict};
 use engine::rederive::Rederived;
 use market::{ChainId, Checkpoint, Origin};
 use serde_json::json;
@@ -230,33 +230,16 @@ async fn export(args: ExportArgs, context: Context) -> anyhow::Result<ExitCode> 
     let entries = match args.out.as_os_str() == "-" {
         true => engine::ledger::export(&*opened.store, &chain, &mut BufWriter::new(io::stdout())).await?,
         false => {
-            // Whoever reads the file sees all of it or none.
-            let part = part_of(&args.out)?;
-            let failed = || format!("failed to write {}", part.display());
-            let mut file = BufWriter::new(File::create(&part).with_context(failed)?);
+            let failed = || format!("failed to write {}", args.out.display());
+            let mut file = Output::create(&args.out).with_context(failed)?;
             let entries = engine::ledger::export(&*opened.store, &chain, &mut file).await?;
-            file.into_inner()
-                .map_err(io::IntoInnerError::into_error)
-                .and_then(|f| f.sync_all())
-                .with_context(failed)?;
-            fs::rename(&part, &args.out).with_context(|| format!("failed to write {}", args.out.display()))?;
+            file.finish().with_context(failed)?;
             entries
         }
     };
     opened.store.close().await;
     screen::note(format!("exported {} entries of {chain}", count(entries)));
     Ok(ExitCode::SUCCESS)
-}
-
-fn part_of(out: &Path) -> anyhow::Result<PathBuf> {
-    match out.file_name() {
-        Some(name) => {
-            let mut name = name.to_owned();
-            name.push(".part");
-            Ok(out.with_file_name(name))
-        }
-        None => usage(format!("--out {} is no file", out.display())),
-    }
 }
 
 async fn checkpoint(args: CheckpointArgs, context: Context) -> anyhow::Result<ExitCode> {

@@ -68,6 +68,49 @@ fn a_cut_tail_shows_against_a_checkpoint() {
 }
 
 #[test]
+fn scores_that_are_not_the_outcomes_are_noticed() {
+    let bench = replayed("scores");
+    let verify = || bench.run(&["ledger", "verify"]);
+    let sound = verify();
+    assert_eq!(sound.code, 0, "{}{}", sound.stdout, sound.stderr);
+    let database = fs::read(bench.database()).unwrap();
+    for (what, statement) in [
+        ("changed", "DROP TRIGGER scores_no_update; UPDATE scores SET crps = crps / 100, hit = 1"),
+        ("moved", "DROP TRIGGER scores_no_update; UPDATE scores SET issued_at = issued_at - 1000000"),
+        ("deleted", "DROP TRIGGER scores_no_delete; DELETE FROM scores WHERE hit = 0"),
+        (
+            "given to what is no outcome",
+            "DROP TRIGGER scores_no_update; UPDATE scores SET seq = 0 WHERE seq = (SELECT min(seq) FROM scores)",
+        ),
+        ("given to entries to come", "DROP TRIGGER scores_no_update; UPDATE scores SET seq = seq + 1000000"),
+    ] {
+        bench.sql(statement);
+        let broken = verify();
+        assert_eq!(broken.code, 1, "{what}: {}{}", broken.stdout, broken.stderr);
+        assert!(broken.stdout.contains(": scores_table: "), "{what}: {}", broken.stdout);
+        fs::write(bench.database(), &database).unwrap();
+        for rest in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{rest}", bench.database().display()));
+        }
+    }
+    assert_eq!(verify().code, 0);
+}
+
+#[test]
+fn an_export_that_cannot_be_written_leaves_nothing() {
+    let bench = replayed("folder");
+    let files = || fs::read_dir(bench.path(".")).unwrap().count();
+    let before = files();
+    let home = bench.home();
+    for what in ["export", "checkpoint"] {
+        let ran = bench.run(&["ledger", what, "--out", home.to_str().unwrap()]);
+        assert_eq!(ran.code, 1, "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains("failed to write"), "{what}: {}", ran.stderr);
+    }
+    assert_eq!(files(), before);
+}
+
+#[test]
 fn a_forecast_can_be_computed_again() {
     let bench = replayed("again");
     let export = bench.run(&["ledger", "export", "--out", "-"]).stdout;

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::str::FromStr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use jiff::Timestamp;
 use market::{Checkpoint, Hash};
 use serde::{Deserialize, Serialize};
 
-use super::LedgerError;
+use super::{LedgerError, Output};
 
 /// A checkpoint as it is kept in a file: one JSON object `{chain, seq, hash, time}`, with `public_key` and `signature`
 /// when it is signed.
@@ -103,11 +104,15 @@ impl CheckpointFile {
     pub fn parse(text: &str) -> Result<Self, LedgerError> {
         let bad = |reason: String| LedgerError::NotACheckpoint { reason };
         let text: Text = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+        let time: Timestamp = text.time.parse().map_err(|e: jiff::Error| bad(e.to_string()))?;
+        if time.to_string() != text.time {
+            return Err(bad(format!("the time is written {time}")));
+        }
         let checkpoint = Checkpoint {
             chain: text.chain.parse().map_err(|e: market::ledger::ChainIdError| bad(e.to_string()))?,
             seq: text.seq,
             hash: text.hash.parse::<Hash>().map_err(|e| bad(e.to_string()))?,
-            time: text.time.parse().map_err(|e: jiff::Error| bad(e.to_string()))?,
+            time,
         };
         let seal = match (text.public_key, text.signature) {
             (None, None) => None,
@@ -121,18 +126,17 @@ impl CheckpointFile {
         Ok(Self { checkpoint, seal })
     }
 
-    /// Writes the file; a reader sees all of it or the file before.
+    /// Writes the file, as [`Output`] does.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), LedgerError> {
-        let failed = |cause| LedgerError::File { operation: "write checkpoint", path: path.to_owned(), cause };
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        let new = path.with_file_name(name);
-        let mut file = fs::File::create(&new).map_err(failed)?;
-        file.write_all(self.to_json().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&new, path).map_err(failed)
+        let write = || {
+            let mut output = Output::create(path)?;
+            output.write_all(self.to_json().as_bytes())?;
+            output.finish()
+        };
+        write().map_err(|cause| LedgerError::File { operation: "write checkpoint", path: path.to_owned(), cause })
     }
 
     /// Reads a file.

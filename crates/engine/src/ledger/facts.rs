@@ -2,34 +2,34 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
-use market::{AssetKind, Hash, HorizonForecast, LEVELS, N_LEVELS, Quantiles, Timeframe, Unit};
+use market::forecast::ModelKind;
+use market::{Adjustment, AssetClass, AssetKind, Hash, HorizonForecast, LEVELS, N_LEVELS, Quantiles, Timeframe, Unit};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, Visitor};
 
-use crate::body::{ScheduleBody, ScoresBody};
+use crate::body::{ScheduledAsset, ScoresBody};
 
 /// A body, as far as the rules read it.
 #[derive(Debug)]
 pub(super) enum Facts<'a> {
-    Schedule(ScheduleBody),
+    Schedule(ScheduleFacts),
     Forecast(ForecastFacts<'a>),
     Outcome(OutcomeFacts<'a>),
     Void(VoidFacts<'a>),
     Missed(MissedFacts<'a>),
-    Model(Recorded),
+    Model(ModelFacts),
     Checkpoint(CheckpointFacts),
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn parse(body: &'a str) -> Result<Self, serde_json::Error> {
-        // The writer puts the kind first.
-        let kind = match body.strip_prefix(r#"{"kind":""#).and_then(|rest| rest.split_once('"')) {
-            Some((kind, _)) => Cow::Borrowed(kind),
-            None => serde_json::from_str::<Kind<'_>>(body)?.kind,
-        };
-        Ok(match &*kind {
+        // The kind is written first; that it is there once is seen by the shapes below, which hold it too.
+        let kind = body.strip_prefix(r#"{"kind":""#).and_then(|rest| rest.split_once('"'));
+        let (kind, _) = kind.ok_or_else(|| serde_json::Error::custom("it does not begin with its kind"))?;
+        Ok(match kind {
             "schedule" => Self::Schedule(serde_json::from_str(body)?),
             "forecast" => Self::Forecast(serde_json::from_str(body)?),
             "outcome" => Self::Outcome(serde_json::from_str(body)?),
@@ -43,7 +43,7 @@ impl<'a> Facts<'a> {
 
     pub(super) fn recorded_at(&self) -> Timestamp {
         match self {
-            Self::Schedule(facts) => facts.recorded_at,
+            Self::Schedule(facts) => facts.recorded_at.0,
             Self::Forecast(facts) => facts.recorded_at.0,
             Self::Outcome(facts) => facts.recorded_at.0,
             Self::Void(facts) => facts.recorded_at.0,
@@ -54,12 +54,6 @@ impl<'a> Facts<'a> {
     }
 }
 
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
-}
-
 /// What a first entry says of itself.
 #[derive(Debug, Deserialize)]
 pub(super) struct FirstFacts {
@@ -68,16 +62,42 @@ pub(super) struct FirstFacts {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct ScheduleFacts {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
+    pub(super) recorded_at: Instant,
+    pub(super) from: Instant,
+    pub(super) assets: Vec<ScheduledAsset>,
+    pub(super) chain: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct ForecastFacts<'a> {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     pub(super) recorded_at: Instant,
     #[serde(borrow)]
     pub(super) symbol: Cow<'a, str>,
+    pub(super) asset_class: Word<AssetClass>,
     pub(super) timeframe: Bar,
     pub(super) as_of: Instant,
+    pub(super) reference_price: f64,
     pub(super) unit: Word<Unit>,
-    #[expect(dead_code, reason = "read to be checked")]
-    levels: Levels,
+    #[serde(rename = "adjustment")]
+    _adjustment: Word<Adjustment>,
+    pub(super) model: ModelRefFacts,
+    #[serde(rename = "data_hash")]
+    _data_hash: Digest,
+    #[serde(rename = "levels")]
+    _levels: Levels,
     pub(super) horizons: Vec<HorizonFacts>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ModelRefFacts {
+    #[serde(rename = "kind")]
+    _kind: Word<ModelKind>,
+    pub(super) trained_through: Option<Instant>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,6 +142,8 @@ pub(super) struct ReferenceFacts<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OutcomeFacts<'a> {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     pub(super) recorded_at: Instant,
     #[serde(borrow)]
     pub(super) forecast: ReferenceFacts<'a>,
@@ -137,10 +159,14 @@ pub(super) struct OutcomeFacts<'a> {
     pub(super) scores: ScoresBody,
     #[serde(borrow)]
     pub(super) rule: Cow<'a, str>,
+    #[serde(rename = "bar_hash")]
+    _bar_hash: Digest,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct VoidFacts<'a> {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     pub(super) recorded_at: Instant,
     #[serde(borrow)]
     pub(super) forecast: ReferenceFacts<'a>,
@@ -150,6 +176,8 @@ pub(super) struct VoidFacts<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct MissedFacts<'a> {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     pub(super) recorded_at: Instant,
     #[serde(borrow)]
     pub(super) symbol: Cow<'a, str>,
@@ -160,26 +188,41 @@ pub(super) struct MissedFacts<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Recorded {
+pub(super) struct ModelFacts {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     pub(super) recorded_at: Instant,
+    #[serde(rename = "decision")]
+    _decision: Decision,
+    #[serde(rename = "asset_class")]
+    _asset_class: Word<AssetClass>,
+    #[serde(rename = "timeframe")]
+    _timeframe: Bar,
+    #[serde(rename = "sha256")]
+    _sha256: Digest,
+    #[serde(rename = "data_hash")]
+    _data_hash: Digest,
+    pub(super) trained_through: Instant,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CheckpointFacts {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
     pub(super) recorded_at: Instant,
     pub(super) seq: u64,
-    pub(super) hash: Word<Hash>,
+    pub(super) hash: Digest,
 }
 
-/// An instant as the ledger writes it: `2026-01-05T21:00:00Z`, with a fraction if there is one.
+/// An instant as the ledger writes it: `2026-01-05T21:00:00Z`, with a fraction if there is one. Other spellings of the
+/// same instant are refused: texts that differ are instants that differ.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Instant(pub(super) Timestamp);
 
 impl<'de> Deserialize<'de> for Instant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "an instant in UTC", |text| {
-            let utc = text.len() >= 20 && text.ends_with('Z') && text.as_bytes()[10] == b'T';
-            text.parse().ok().filter(|_| utc).map(Self)
+        text(deserializer, "an instant as the ledger writes it", |text| {
+            text.parse().ok().filter(|instant: &Timestamp| instant.to_string() == text).map(Self)
         })
     }
 }
@@ -194,14 +237,33 @@ impl<'de> Deserialize<'de> for Bar {
     }
 }
 
-/// A word of a known set.
+/// A word of a known set, in its one spelling.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word<T>(pub(super) T);
 
-impl<'de, T: std::str::FromStr> Deserialize<'de> for Word<T> {
+impl<'de, T: FromStr + fmt::Display> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer, "a known word", |text| text.parse().ok().map(Self))
+        let spelt = |word: &T, text: &str| word.to_string() == text;
+        text(deserializer, "a known word", |text| text.parse().ok().filter(|word| spelt(word, text)).map(Self))
     }
+}
+
+/// A SHA-256 hash: 64 lower-case hex digits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Digest(pub(super) Hash);
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer, "a hash of 64 hex digits", |text| text.parse().ok().map(Self))
+    }
+}
+
+/// What may be decided of a model.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Promoted,
+    Baseline,
 }
 
 /// The thirteen levels.

@@ -1,15 +1,23 @@
 //! Forecasts whose horizons wait for an outcome.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use forecast::score::score_case;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use market::forecast::DIRECTION_RULE;
-use market::{AssetKind, Hash, HorizonForecast, Timeframe, Unit};
+use market::{AssetClass, AssetKind, Hash, HorizonForecast, Score, Symbol, Timeframe, Unit};
+use storage::ScoreRow;
 
 use super::facts::{ForecastFacts, HorizonFacts, OutcomeFacts, VoidFacts};
 use super::rule::{Fault, Rule, fault};
+use super::slots::Taken;
 use crate::body::ScoresBody;
+
+/// How long after its target time a horizon may be open while its asset and timeframe are forecast on. The step that
+/// issues a forecast scores or voids first whatever is older than the bar it starts from by some days; the rest of the
+/// month is for homes that are set to wait longer, and for scoring that failed for a while and was mended.
+pub(crate) const MAX_OPEN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The forecasts of a chain that are not fully resolved; of the others one bit each.
 #[derive(Debug, Default)]
@@ -18,14 +26,17 @@ pub(super) struct Pending {
     /// One bit a `seq`: whether it was a forecast and all its horizons are resolved.
     closed: Vec<u64>,
     n_horizons: u64,
+    /// By series: (target time, forecast, horizon) of all horizons that are not known to be resolved.
+    waiting: Vec<BinaryHeap<Reverse<(Timestamp, u64, u32)>>>,
 }
 
 #[derive(Debug)]
 struct OpenForecast {
     hash: Hash,
-    symbol: Box<str>,
+    symbol: Symbol,
     timeframe: Timeframe,
     as_of: Timestamp,
+    recorded_at: Timestamp,
     unit: Unit,
     kind: AssetKind,
     horizons: Vec<OpenHorizon>,
@@ -55,29 +66,54 @@ impl Pending {
         self.n_horizons
     }
 
-    /// Takes a forecast in; `kind` is its asset's, from the schedule.
-    pub(super) fn add(&mut self, seq: u64, hash: Hash, kind: AssetKind, facts: ForecastFacts<'_>) {
+    /// Whether the horizons of a series were resolved in time when a forecast goes on from `as_of`. The releases of macro
+    /// series may be late by any time, and several horizons with them.
+    pub(super) fn check_resolved(&mut self, taken: &Taken, as_of: Timestamp) -> Result<(), Fault> {
+        if taken.kind.class() == AssetClass::Macro {
+            return Ok(());
+        }
+        let Some(waiting) = self.waiting.get_mut(taken.series) else { return Ok(()) };
+        while let Some(&Reverse((target_time, seq, horizon))) = waiting.peek()
+            && as_of.duration_since(target_time) > MAX_OPEN
+        {
+            waiting.pop();
+            let forecast = self.open.get(&seq);
+            if forecast.is_some_and(|f| f.horizons.iter().any(|h| h.horizon == horizon && h.forecast.is_some())) {
+                let detail = format!("horizon {horizon} of forecast {seq} is open since {target_time}");
+                return Err(fault(Rule::OutcomeMissing, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a forecast in.
+    pub(super) fn add(&mut self, seq: u64, hash: Hash, taken: Taken, facts: ForecastFacts<'_>) {
         let horizons: Vec<OpenHorizon> = facts
             .horizons
             .into_iter()
             .map(|h| OpenHorizon { horizon: h.0.horizon, target_time: h.0.target_time, forecast: Some(Box::new(h.0)) })
             .collect();
         self.n_horizons += horizons.len() as u64;
+        if self.waiting.len() <= taken.series {
+            self.waiting.resize_with(taken.series + 1, BinaryHeap::new);
+        }
+        self.waiting[taken.series].extend(horizons.iter().map(|h| Reverse((h.target_time, seq, h.horizon))));
         let forecast = OpenForecast {
             hash,
-            symbol: facts.symbol.into(),
+            symbol: taken.symbol,
             timeframe: facts.timeframe.0,
             as_of: facts.as_of.0,
+            recorded_at: facts.recorded_at.0,
             unit: facts.unit.0,
-            kind,
+            kind: taken.kind,
             n_open: horizons.len(),
             horizons,
         };
         self.open.insert(seq, forecast);
     }
 
-    /// Resolves a horizon by an outcome.
-    pub(super) fn score(&mut self, facts: &OutcomeFacts<'_>) -> Result<(), Fault> {
+    /// Resolves a horizon by an outcome, which is entry `seq`. Gives its row in the scores table.
+    pub(super) fn score(&mut self, seq: u64, facts: &OutcomeFacts<'_>) -> Result<ScoreRow, Fault> {
         let claim = Claim {
             seq: facts.forecast.seq,
             hash: &facts.forecast.hash,
@@ -86,11 +122,23 @@ impl Pending {
             recorded_at: facts.recorded_at.0,
         };
         self.resolve(&claim, |forecast, horizon| {
-            let same = (&*forecast.symbol, forecast.timeframe, forecast.as_of);
+            let same = (forecast.symbol.as_str(), forecast.timeframe, forecast.as_of);
             if same != (&*facts.symbol, facts.timeframe.0, facts.as_of.0) {
                 return Err(fault(Rule::OutcomeRefers, "symbol, timeframe or as_of are not the forecast's"));
             }
-            check_scores(forecast, horizon, facts)
+            let score = check_scores(forecast, horizon, facts)?;
+            Ok(ScoreRow {
+                seq,
+                forecast_seq: facts.forecast.seq,
+                symbol: forecast.symbol.clone(),
+                timeframe: forecast.timeframe,
+                horizon: facts.horizon,
+                as_of: forecast.as_of,
+                issued_at: forecast.recorded_at,
+                target_time: facts.target_time.0,
+                price: facts.price,
+                score,
+            })
         })
     }
 
@@ -106,11 +154,11 @@ impl Pending {
         self.resolve(&claim, |_, _| Ok(()))
     }
 
-    fn resolve(
+    fn resolve<T>(
         &mut self,
         claim: &Claim<'_>,
-        check: impl FnOnce(&OpenForecast, &HorizonForecast) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        check: impl FnOnce(&OpenForecast, &HorizonForecast) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let Claim { seq, horizon, .. } = *claim;
         if self.is_closed(seq) {
             return Err(fault(Rule::OutcomeOnce, format!("all horizons of forecast {seq} are resolved already")));
@@ -137,7 +185,7 @@ impl Pending {
             let detail = format!("recorded at {}, before the target time {}", claim.recorded_at, open.target_time);
             return Err(fault(Rule::OutcomeMaturity, detail));
         }
-        check(forecast, said)?;
+        let checked = check(forecast, said)?;
         forecast.horizons[at].forecast = None;
         forecast.n_open -= 1;
         self.n_horizons -= 1;
@@ -145,7 +193,7 @@ impl Pending {
             self.open.remove(&seq);
             self.close(seq);
         }
-        Ok(())
+        Ok(checked)
     }
 
     fn is_closed(&self, seq: u64) -> bool {
@@ -162,13 +210,19 @@ impl Pending {
     }
 }
 
-/// Whether a forecast has horizons and was made before each of them.
-pub(super) fn check_horizons(facts: &ForecastFacts<'_>) -> Result<(), Fault> {
+/// Whether a forecast starts from what can be, has horizons, and was made before each of them.
+pub(super) fn check_forecast(facts: &ForecastFacts<'_>) -> Result<(), Fault> {
+    let recorded_at = facts.recorded_at.0;
+    if facts.unit.0 == Unit::LogReturn && facts.reference_price <= 0.0 {
+        return Err(fault(Rule::Body, format!("there is no log return from {}", facts.reference_price)));
+    }
+    if let Some(through) = facts.model.trained_through.filter(|through| through.0 > recorded_at) {
+        return Err(fault(Rule::Body, format!("recorded at {recorded_at}, by a model trained through {}", through.0)));
+    }
     let ascending = facts.horizons.windows(2).all(|w| w[0].0.horizon < w[1].0.horizon);
     if !ascending || facts.horizons.is_empty() {
         return Err(fault(Rule::Body, "a forecast needs horizons, each once and in ascending order"));
     }
-    let recorded_at = facts.recorded_at.0;
     match facts.horizons.iter().find(|h| h.0.target_time <= recorded_at) {
         Some(HorizonFacts(HorizonForecast { target_time, .. })) => {
             let detail = format!("recorded at {recorded_at}, not before the target time {target_time}");
@@ -178,8 +232,8 @@ pub(super) fn check_horizons(facts: &ForecastFacts<'_>) -> Result<(), Fault> {
     }
 }
 
-/// Recomputes the scores from the forecast's quantiles and the price.
-fn check_scores(forecast: &OpenForecast, said: &HorizonForecast, facts: &OutcomeFacts<'_>) -> Result<(), Fault> {
+/// Recomputes the scores from the forecast's quantiles and the price. Gives them as they were said.
+fn check_scores(forecast: &OpenForecast, said: &HorizonForecast, facts: &OutcomeFacts<'_>) -> Result<Score, Fault> {
     let wrong = |detail| Err(fault(Rule::OutcomeScores, detail));
     if facts.rule != DIRECTION_RULE {
         return wrong(format!("rule {:?} is not known", facts.rule));
@@ -189,11 +243,12 @@ fn check_scores(forecast: &OpenForecast, said: &HorizonForecast, facts: &Outcome
         return wrong(format!("the change is {change}, not {}", facts.change));
     }
     // From the change as recorded, so that no last digit of a logarithm decides a hit.
-    let scores = ScoresBody::from(&score_case(said, facts.reference_price, facts.change, forecast.kind));
-    match disagreement(&scores, &facts.scores) {
-        Some(detail) => wrong(detail),
-        None => Ok(()),
+    let score = score_case(said, facts.reference_price, facts.change, forecast.kind);
+    if let Some(detail) = disagreement(&ScoresBody::from(&score), &facts.scores) {
+        return wrong(detail);
     }
+    let ScoresBody { crps, crps_baseline, pinball, brier, brier_baseline, .. } = facts.scores;
+    Ok(Score { crps, crps_baseline, pinball, brier, brier_baseline, ..score })
 }
 
 fn disagreement(ours: &ScoresBody, theirs: &ScoresBody) -> Option<String> {

@@ -33,7 +33,9 @@ pub enum Rule {
     SlotUnscheduled,
     /// A slot has one forecast.
     SlotOnce,
-    /// A `missed` covers past slots and counts them.
+    /// No horizon is still open a month after its target time when its asset and timeframe are forecast.
+    OutcomeMissing,
+    /// A `missed` covers past slots that were open, and counts them.
     MissedSlots,
     /// A horizon is resolved once.
     OutcomeOnce,
@@ -43,7 +45,9 @@ pub enum Rule {
     OutcomeMaturity,
     /// The scores follow from the forecast and the price.
     OutcomeScores,
-    /// A `checkpoint` entry names an entry before it.
+    /// The scores table of a store says of every outcome what the outcome says.
+    ScoresTable,
+    /// A `checkpoint` entry names an entry before it, by position and hash.
     CheckpointRefers,
     /// Every scheduled slot has a forecast or lies in a `missed`.
     SlotUnexplained,
@@ -51,7 +55,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules, in the order of checking.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Line,
         Self::Seq,
         Self::Prev,
@@ -66,11 +70,13 @@ impl Rule {
         Self::IssuedInGrace,
         Self::SlotUnscheduled,
         Self::SlotOnce,
+        Self::OutcomeMissing,
         Self::MissedSlots,
         Self::OutcomeOnce,
         Self::OutcomeRefers,
         Self::OutcomeMaturity,
         Self::OutcomeScores,
+        Self::ScoresTable,
         Self::CheckpointRefers,
         Self::SlotUnexplained,
     ];
@@ -93,11 +99,13 @@ impl Rule {
             Self::IssuedInGrace => "issued_in_grace",
             Self::SlotUnscheduled => "slot_unscheduled",
             Self::SlotOnce => "slot_once",
+            Self::OutcomeMissing => "outcome_missing",
             Self::MissedSlots => "missed_slots",
             Self::OutcomeOnce => "outcome_once",
             Self::OutcomeRefers => "outcome_refers",
             Self::OutcomeMaturity => "outcome_maturity",
             Self::OutcomeScores => "outcome_scores",
+            Self::ScoresTable => "scores_table",
             Self::CheckpointRefers => "checkpoint_refers",
             Self::SlotUnexplained => "slot_unexplained",
         }

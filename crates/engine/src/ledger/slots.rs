@@ -8,11 +8,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use market::{AssetClass, AssetKind, Calendar, Timeframe};
+use market::{AssetClass, AssetKind, Calendar, Symbol, Timeframe};
 
-use super::facts::{self, MissedFacts};
+use super::facts::{self, ForecastFacts, MissedFacts, ScheduleFacts};
 use super::rule::{Fault, Rule, fault};
-use crate::body::ScheduleBody;
 
 /// The slots of a chain.
 #[derive(Debug, Default)]
@@ -23,10 +22,19 @@ pub(super) struct Slots {
     deadlines: BinaryHeap<Reverse<(Timestamp, usize)>>,
 }
 
+/// Whose slot a forecast took.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// The asset and timeframe, as a number counted from 0.
+    pub(super) series: usize,
+    pub(super) symbol: Symbol,
+    pub(super) kind: AssetKind,
+}
+
 /// One scheduled asset and timeframe.
 #[derive(Debug)]
 struct Series {
-    symbol: Box<str>,
+    symbol: Symbol,
     timeframe: Timeframe,
     kind: AssetKind,
     /// `None` for a macro series.
@@ -76,15 +84,18 @@ impl Slots {
     }
 
     /// A new schedule; `last` is when the entry before it was recorded.
-    pub(super) fn schedule(&mut self, body: &ScheduleBody, last: Option<Timestamp>) -> Result<(), Fault> {
-        if let Some(last) = last.filter(|last| body.from < *last) {
-            let detail = format!("slots from {} on cannot be scheduled anew after {last}", body.from);
+    pub(super) fn schedule(&mut self, facts: &ScheduleFacts, last: Option<Timestamp>) -> Result<(), Fault> {
+        let from = facts.from.0;
+        if let Some(last) = last.filter(|last| from < *last) {
+            let detail = format!("slots from {from} on cannot be scheduled anew after {last}");
             return Err(fault(Rule::ScheduleFrom, detail));
         }
         let mut kept = vec![false; self.series.len()];
         let mut added = Vec::new();
-        for asset in &body.assets {
+        for asset in &facts.assets {
             let unreadable = |what: &str| fault(Rule::Body, format!("{what} of {} is not known", asset.symbol));
+            let symbol = asset.symbol.parse().ok().filter(|symbol: &Symbol| symbol.as_str() == asset.symbol);
+            let symbol = symbol.ok_or_else(|| fault(Rule::Body, format!("{:?} is no symbol", asset.symbol)))?;
             let kind = facts::kind(&asset.kind).ok_or_else(|| unreadable("the kind"))?;
             if asset.asset_class != kind.class().as_str() {
                 return Err(fault(Rule::Body, format!("{} is no {} of {}", asset.symbol, kind, asset.asset_class)));
@@ -100,37 +111,38 @@ impl Slots {
                         self.series[at].kind = kind;
                         kept[at] = true;
                     }
-                    None => added.push(Series::new(&asset.symbol, timeframe, kind)),
+                    None => added.push(Series::new(symbol.clone(), timeframe, kind)),
                 }
             }
         }
         for (at, kept) in kept.into_iter().enumerate() {
-            self.series[at].reschedule(kept, body.from);
+            self.series[at].reschedule(kept, from);
             self.wait(at);
         }
         for mut series in added {
-            if self.find(&series.symbol, series.timeframe).is_some() {
+            if self.find(series.symbol.as_str(), series.timeframe).is_some() {
                 return Err(fault(Rule::Body, format!("{} is scheduled twice", series.symbol)));
             }
-            series.reschedule(true, body.from);
+            series.reschedule(true, from);
             let at = self.series.len();
-            self.by_symbol.entry(series.symbol.clone()).or_default().push((series.timeframe, at));
+            self.by_symbol.entry(series.symbol.as_str().into()).or_default().push((series.timeframe, at));
             self.series.push(series);
             self.wait(at);
         }
         Ok(())
     }
 
-    /// A forecast takes its slot. Gives the asset's kind.
-    pub(super) fn forecast(
-        &mut self,
-        symbol: &str,
-        timeframe: Timeframe,
-        as_of: Timestamp,
-        recorded_at: Timestamp,
-    ) -> Result<AssetKind, Fault> {
+    /// A forecast takes its slot.
+    pub(super) fn forecast(&mut self, facts: &ForecastFacts<'_>) -> Result<Taken, Fault> {
+        let (symbol, timeframe) = (&*facts.symbol, facts.timeframe.0);
+        let (as_of, recorded_at) = (facts.as_of.0, facts.recorded_at.0);
         let at = self.scheduled(symbol, timeframe)?;
         let series = &mut self.series[at];
+        if series.kind.class() != facts.asset_class.0 {
+            let detail =
+                format!("{symbol} is scheduled as one of {}, not {}", series.kind.class(), facts.asset_class.0);
+            return Err(fault(Rule::SlotUnscheduled, detail));
+        }
         if recorded_at < as_of || (series.calendar.is_some() && recorded_at > as_of + series.grace) {
             let detail = format!("recorded at {recorded_at}, outside the {:#} after {as_of}", series.grace);
             return Err(fault(Rule::IssuedInGrace, detail));
@@ -146,10 +158,10 @@ impl Slots {
             return Err(fault(Rule::SlotOnce, format!("{symbol} {timeframe} has a forecast as of {as_of} or later")));
         }
         series.last_as_of = Some(as_of);
-        let kind = series.kind;
+        let taken = Taken { series: at, symbol: series.symbol.clone(), kind: series.kind };
         series.advance();
         self.wait(at);
-        Ok(kind)
+        Ok(taken)
     }
 
     /// Missed slots are explained.
@@ -160,11 +172,18 @@ impl Slots {
         if from > to || to > facts.recorded_at.0 {
             return wrong(format!("{from} to {to} is no past range"));
         }
-        let explained = self.series[at].explain(from, to);
+        let series = &mut self.series[at];
+        let explained = series.explain(from, to);
+        let taken = series.has_other_slots(from, to, explained);
         self.wait(at);
         // More may be counted than there are: the calendar can learn of a closure later.
         if explained > facts.count {
             return wrong(format!("{explained} slots lie there, not {}", facts.count));
+        }
+        if taken {
+            return wrong(format!(
+                "from {from} to {to} lie slots that were not open: forecast, missed before, or not due"
+            ));
         }
         Ok(())
     }
@@ -198,10 +217,10 @@ impl Slots {
 }
 
 impl Series {
-    fn new(symbol: &str, timeframe: Timeframe, kind: AssetKind) -> Self {
+    fn new(symbol: Symbol, timeframe: Timeframe, kind: AssetKind) -> Self {
         let class = kind.class();
         Self {
-            symbol: symbol.into(),
+            symbol,
             timeframe,
             kind,
             calendar: (class != AssetClass::Macro).then(|| Calendar::of(class)),
@@ -281,6 +300,18 @@ impl Series {
             _ => self.late.push(Late { first: slot, last: slot, seq }),
         }
         self.advance();
+    }
+
+    /// Whether more slots lie in `[from, to]` than the `explained` ones that were open. Of a macro series: whether a
+    /// release from then on has its forecast.
+    fn has_other_slots(&self, from: Timestamp, to: Timestamp, explained: u64) -> bool {
+        match self.calendar {
+            Some(calendar) => {
+                let before = from - SignedDuration::from_micros(1);
+                calendar.count_bars(self.timeframe, before, to) as u64 > explained
+            }
+            None => self.last_as_of.is_some_and(|last| from <= last),
+        }
     }
 
     /// Takes the slots in `[from, to]` from those that are late or waited for, and gives their number.

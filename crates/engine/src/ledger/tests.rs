@@ -7,6 +7,7 @@ mod sample;
 
 mod checkpoint;
 mod lines;
+mod output;
 mod python;
 mod rules;
 mod stored;

@@ -1,4 +1,4 @@
-//! The audit of a chain, entry by entry in bounded memory.
+//! The audit of a chain, entry by entry: in memory are its hashes, and the forecasts and slots that are open.
 
 use std::fmt;
 use std::io::BufRead;
@@ -6,13 +6,13 @@ use std::io::BufRead;
 use jiff::Timestamp;
 use market::ledger::entry_hash;
 use market::{ChainId, Checkpoint, Hash};
-use storage::Store;
+use storage::{ScoreQuery, ScoreRow, Store};
 
 use super::LedgerError;
 use super::export::Pages;
 use super::facts::{Facts, FirstFacts};
 use super::line::{Line, Lines, NotALine};
-use super::pending::{Pending, check_horizons};
+use super::pending::{Pending, check_forecast};
 use super::rule::{Fault, Rule, fault};
 use super::slots::Slots;
 
@@ -108,7 +108,8 @@ pub fn verify(input: impl BufRead, expected: Expected) -> Result<Verdict, Ledger
     Ok(verdict.map_or_else(Verdict::Broken, Verdict::Sound))
 }
 
-/// Audits a chain in its store, up to its present head.
+/// Audits a chain in its store, up to its present head: its entries, and the scores table that track records are made
+/// from.
 ///
 /// # Errors
 /// When the store fails, or the chain has no entry.
@@ -121,17 +122,53 @@ pub async fn verify_stored(
     let mut pages = Pages::open(store, chain, 0).await?;
     loop {
         let entries = pages.next_entries().await?;
-        if entries.is_empty() {
-            return Ok(verifier.finish().map_or_else(Verdict::Broken, Verdict::Sound));
-        }
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { break };
+        let (after_seq, through_seq) = (first.seq.checked_sub(1), Some(last.seq));
+        let query = ScoreQuery { after_seq, through_seq, ..ScoreQuery::default() };
+        let mut rows = store.scores(chain, &query).await?;
+        rows.sort_unstable_by_key(|row| row.seq);
+        let mut rows = rows.into_iter().peekable();
         for entry in entries {
             let (prev, hash) = (entry.prev.to_string(), entry.hash.to_string());
             let line = Line { seq: entry.seq, prev: &prev, hash: &hash, body: &entry.body };
-            if let Err(broken) = verifier.push(&line) {
+            let row = rows.next_if(|row| row.seq == entry.seq);
+            let checked = verifier.take_next(&line).and_then(|scored| {
+                check_row(scored, row.as_ref()).map_err(|fault| Broken { seq: entry.seq, ..verifier.locate(fault) })
+            });
+            if let Err(broken) = checked {
                 return Ok(Verdict::Broken(broken));
             }
         }
     }
+    // Rows after the end belong to entries that were appended meanwhile, or to none.
+    let query = ScoreQuery { after_seq: verifier.next_seq.checked_sub(1), last: Some(1), ..ScoreQuery::default() };
+    let beyond = store.scores(chain, &query).await?.pop();
+    let head = store.head(chain).await?;
+    let verdict = verifier.finish().and_then(|report| match beyond {
+        Some(row) if head.is_none_or(|head| head.seq < row.seq) => {
+            let Fault { rule, detail } = no_outcome();
+            Err(Broken { seq: row.seq, rule, detail })
+        }
+        _ => Ok(report),
+    });
+    Ok(verdict.map_or_else(Verdict::Broken, Verdict::Sound))
+}
+
+/// Compares what an outcome says with its row in the scores table; what is no outcome has none.
+fn check_row(scored: Option<ScoreRow>, row: Option<&ScoreRow>) -> Result<(), Fault> {
+    let Some(scored) = scored else { return if row.is_some() { Err(no_outcome()) } else { Ok(()) } };
+    let Some(row) = row else { return Err(fault(Rule::ScoresTable, "the outcome has no row in the scores table")) };
+    // A store keeps instants to the microsecond.
+    let kept = |instant: Timestamp| Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant);
+    let [as_of, issued_at, target_time] = [scored.as_of, scored.issued_at, scored.target_time].map(kept);
+    if (&ScoreRow { as_of, issued_at, target_time, ..scored }) != row {
+        return Err(fault(Rule::ScoresTable, "its row in the scores table is not what the outcome says"));
+    }
+    Ok(())
+}
+
+fn no_outcome() -> Fault {
+    fault(Rule::ScoresTable, "the scores table has a row for what is no outcome")
 }
 
 /// Audits a chain entry by entry. After the first broken rule there is nothing more to be learned from it.
@@ -141,6 +178,8 @@ pub struct Verifier {
     chain: Option<ChainId>,
     next_seq: u64,
     head: Hash,
+    /// One an entry: a `checkpoint` may name any of them.
+    hashes: Vec<Hash>,
     first_recorded_at: Option<Timestamp>,
     last_recorded_at: Option<Timestamp>,
     pending: Pending,
@@ -161,6 +200,7 @@ impl Verifier {
             chain: None,
             next_seq: 0,
             head: Hash::ZERO,
+            hashes: Vec::new(),
             first_recorded_at: None,
             last_recorded_at: None,
             pending: Pending::default(),
@@ -178,9 +218,14 @@ impl Verifier {
     /// # Errors
     /// When it breaks a rule.
     pub fn push(&mut self, line: &Line<'_>) -> Result<(), Broken> {
-        self.check(line).map_err(|fault| self.locate(fault))?;
+        self.take_next(line).map(|_| ())
+    }
+
+    /// Checks the next entry. Gives an outcome's row in the scores table.
+    fn take_next(&mut self, line: &Line<'_>) -> Result<Option<ScoreRow>, Broken> {
+        let scored = self.check(line).map_err(|fault| self.locate(fault))?;
         self.next_seq += 1;
-        Ok(())
+        Ok(scored)
     }
 
     /// Checks what only the end can show.
@@ -219,7 +264,7 @@ impl Verifier {
         Broken { seq: self.next_seq, rule, detail }
     }
 
-    fn check(&mut self, line: &Line<'_>) -> Result<(), Fault> {
+    fn check(&mut self, line: &Line<'_>) -> Result<Option<ScoreRow>, Fault> {
         if line.seq != self.next_seq {
             return Err(fault(Rule::Seq, format!("it says {}", line.seq)));
         }
@@ -245,52 +290,57 @@ impl Verifier {
             return Err(fault(Rule::RecordedAtOrder, format!("recorded at {recorded_at}, after an entry of {last}")));
         }
         self.slots.pass(line.seq, recorded_at);
-        self.take(line.seq, hash, facts)?;
+        let scored = self.take(line.seq, hash, facts)?;
         self.first_recorded_at.get_or_insert(recorded_at);
         self.last_recorded_at = Some(recorded_at);
         self.head = hash;
-        Ok(())
+        self.hashes.push(hash);
+        Ok(scored)
     }
 
-    fn take(&mut self, seq: u64, hash: Hash, facts: Facts<'_>) -> Result<(), Fault> {
+    fn take(&mut self, seq: u64, hash: Hash, facts: Facts<'_>) -> Result<Option<ScoreRow>, Fault> {
         match facts {
-            Facts::Schedule(body) => {
-                if self.chain.as_ref().is_none_or(|chain| chain.to_string() != body.chain) {
-                    return Err(fault(Rule::Chain, format!("the schedule is of chain {:?}", body.chain)));
+            Facts::Schedule(facts) => {
+                if self.chain.as_ref().is_none_or(|chain| chain.to_string() != facts.chain) {
+                    return Err(fault(Rule::Chain, format!("the schedule is of chain {:?}", facts.chain)));
                 }
-                self.slots.schedule(&body, self.last_recorded_at)
+                self.slots.schedule(&facts, self.last_recorded_at)?;
             }
             Facts::Forecast(facts) => {
                 self.forecasts += 1;
-                let (as_of, recorded_at) = (facts.as_of.0, facts.recorded_at.0);
-                check_horizons(&facts)?;
-                let kind = self.slots.forecast(&facts.symbol, facts.timeframe.0, as_of, recorded_at)?;
-                self.pending.add(seq, hash, kind, facts);
-                Ok(())
+                check_forecast(&facts)?;
+                let taken = self.slots.forecast(&facts)?;
+                self.pending.check_resolved(&taken, facts.as_of.0)?;
+                self.pending.add(seq, hash, taken, facts);
             }
             Facts::Outcome(facts) => {
                 self.outcomes += 1;
-                self.pending.score(&facts)
+                return self.pending.score(seq, &facts).map(Some);
             }
             Facts::Void(facts) => {
                 self.voids += 1;
-                self.pending.void(&facts)
+                self.pending.void(&facts)?;
             }
             Facts::Missed(facts) => {
                 self.missed += 1;
                 self.missed_slots = self.missed_slots.saturating_add(facts.count);
-                self.slots.missed(&facts)
+                self.slots.missed(&facts)?;
             }
-            Facts::Model(_) => Ok(()),
-            Facts::Checkpoint(facts) => {
-                let named = facts.seq.checked_add(1);
-                let is_prev = named == Some(seq);
-                if named.is_none_or(|named| named > seq) || (is_prev && facts.hash.0 != self.head) {
-                    return Err(fault(Rule::CheckpointRefers, format!("entry {} has not that hash", facts.seq)));
+            Facts::Model(facts) => {
+                let (recorded_at, through) = (facts.recorded_at.0, facts.trained_through.0);
+                if through > recorded_at {
+                    return Err(fault(Rule::Body, format!("recorded at {recorded_at}, but trained through {through}")));
                 }
-                Ok(())
+            }
+            Facts::Checkpoint(facts) => {
+                let named = usize::try_from(facts.seq).ok().and_then(|at| self.hashes.get(at));
+                if named != Some(&facts.hash.0) {
+                    let detail = format!("no entry before is number {} with that hash", facts.seq);
+                    return Err(fault(Rule::CheckpointRefers, detail));
+                }
             }
         }
+        Ok(None)
     }
 }
 

@@ -80,6 +80,27 @@ async fn promise_8_a_home_that_was_away_voids_nothing_it_may_still_be_brought() 
 }
 
 #[tokio::test]
+async fn promise_3_a_home_that_waits_for_a_year_still_voids_within_a_month() {
+    let home = Home::with_coins(&["AAA"], Timeframe::D1, 400, at(END)).await;
+    let settings = Settings { void_after: SignedDuration::from_hours(365 * 24), ..settings() };
+    let (engine, clock) = home.engine_with(at(END), settings).await;
+    engine.run_once().await.unwrap();
+    let mut bars = walk(market::Calendar::Continuous, Timeframe::D1, 400, at(END), 1);
+    let mut voided = 0;
+    for day in 1..=36 {
+        let bar = next_bar(&bars, Timeframe::D1, 1.001);
+        bars.push(bar);
+        clock.set(bar.close_time);
+        if day != 3 {
+            engine.receive_bars(&key("AAA", Timeframe::D1), &[bar]).await.unwrap();
+        }
+        voided += engine.run_once().await.unwrap().voided;
+        assert_sound(&engine).await;
+    }
+    assert!(voided > 0);
+}
+
+#[tokio::test]
 async fn an_adjusted_series_that_was_rebased_is_judged_in_its_new_terms() {
     let home = Home::new().await;
     home.store.put_assets(&[coin("AAA")]).await.unwrap();

@@ -296,4 +296,5 @@ pub(super) async fn keeps_scores(store: &impl Store) {
     check(ScoreQuery { from: Some(hour(10)), ..all() }, &[3]).await;
     check(ScoreQuery { after_seq: Some(6), ..all() }, &[7]).await;
     check(ScoreQuery { after_seq: Some(u64::MAX), ..all() }, &[]).await;
+    check(ScoreQuery { after_seq: Some(3), through_seq: Some(6), ..all() }, &[6, 5]).await;
 }

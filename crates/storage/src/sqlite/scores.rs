@@ -84,6 +84,9 @@ pub(super) async fn select(store: &SqliteStore, chain: &ChainId, query: &ScoreQu
     if let Some(after) = query.after_seq {
         sql.push(" AND seq > ").push_bind(bounded(after));
     }
+    if let Some(through) = query.through_seq {
+        sql.push(" AND seq <= ").push_bind(bounded(through));
+    }
     match query.last {
         Some(last) => {
             sql.push(" ORDER BY as_of DESC, symbol DESC, horizon DESC LIMIT ").push_bind(i64::from(last));

@@ -3,9 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use market::Checkpoint;
-
-use super::tampering::{self, cases};
+use super::tampering::{self, cases, checkpoint_of};
 use super::{export_of, verdict};
 use crate::ledger::{CheckpointFile, Expected};
 
@@ -26,8 +24,9 @@ for arguments in sys.stdin.read().splitlines():
     print(code, said.getvalue().splitlines()[0])
 "#;
 
-/// What the manual's verifier says of each export, as [`verdict`] says it; `None` where there is no Python.
-fn verdicts<'a>(exports: impl Iterator<Item = (&'a [u8], Option<&'a Checkpoint>)>) -> Option<Vec<String>> {
+/// What the manual's verifier says of each export, against the text of a checkpoint file where there is one, as
+/// [`verdict`] says it; `None` where there is no Python.
+fn verdicts<'a>(exports: impl Iterator<Item = (&'a [u8], Option<String>)>) -> Option<Vec<String>> {
     let program = MANUAL.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
@@ -38,7 +37,7 @@ fn verdicts<'a>(exports: impl Iterator<Item = (&'a [u8], Option<&'a Checkpoint>)
         fs::write(path(&format!("{at}.jsonl")), export).unwrap();
         runs += &format!("{at}.jsonl");
         if let Some(checkpoint) = checkpoint {
-            CheckpointFile::unsigned(checkpoint.clone()).write(&path(&format!("{at}.json"))).unwrap();
+            fs::write(path(&format!("{at}.json")), checkpoint).unwrap();
             runs += &format!("\t{at}.json");
         }
         runs += "\n";
@@ -73,7 +72,8 @@ fn said(line: &str) -> String {
 #[test]
 fn promise_3_the_manuals_verifier_agrees_on_every_tampering() {
     let cases = cases();
-    let exports = cases.iter().map(|case| (&*case.export, case.checkpoint.as_ref()));
+    let file = |checkpoint: &market::Checkpoint| CheckpointFile::unsigned(checkpoint.clone()).to_json();
+    let exports = cases.iter().map(|case| (&*case.export, case.checkpoint.as_ref().map(file)));
     let Some(verdicts) = verdicts(exports) else { return };
     assert_eq!(verdicts.len(), cases.len());
     for (case, said) in cases.iter().zip(verdicts) {
@@ -96,5 +96,42 @@ fn promise_3_the_manuals_verifier_agrees_on_any_changed_byte() {
     for (export, said) in exports.iter().zip(verdicts) {
         assert!(said.starts_with("broken at "), "{said}");
         assert_eq!(said, verdict(export, Expected::default()));
+    }
+}
+
+#[test]
+fn the_manuals_verifier_agrees_on_what_is_a_checkpoint() {
+    let entries = &tampering::entries()[..12];
+    let export = export_of(entries);
+    let head = checkpoint_of(entries);
+    let whole = CheckpointFile::unsigned(head.clone()).to_json();
+    let hash = head.hash.to_string();
+    let edits = [
+        ("\"seq\":11", "\"seq\":-1"),
+        ("\"seq\":11", "\"seq\":\"11\""),
+        ("\"seq\":11", "\"seq\":11.0"),
+        ("\"seq\":11", "\"seq\":null"),
+        ("\"seq\":11", "\"seq\":11,\"seq\":11"),
+        ("\"seq\":11,", ""),
+        ("\"live\"", "\"alive\""),
+        ("\"live\"", "1"),
+        ("{", "{\"more\":1,"),
+        ("1970", "19:70"),
+        ("00Z", "00.0Z"),
+        ("T00", "T24"),
+        (&*hash, &*hash.to_uppercase()),
+        (&*hash, &hash[1..]),
+    ];
+    let mut texts: Vec<String> = edits.iter().map(|(from, to)| whole.replacen(from, to, 1)).collect();
+    let deep = "[".repeat(100_000);
+    texts.extend(["", "{}", "[]", "null", "junk", &deep].map(str::to_owned));
+    for text in &texts {
+        assert!(CheckpointFile::parse(text).is_err(), "{text}");
+    }
+    let files = std::iter::once(&whole).chain(&texts).map(|text| (&*export, Some(text.clone())));
+    let Some(verdicts) = verdicts(files) else { return };
+    assert_eq!(verdicts[0], "sound");
+    for (text, said) in texts.iter().zip(&verdicts[1..]) {
+        assert_eq!(said, "unreadable", "{text}");
     }
 }

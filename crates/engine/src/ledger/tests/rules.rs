@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::sample::{Plan, sample};
 use super::tampering::{Bodies, entries, find, forged, is_forecast, is_outcome};
 use super::{export_of, verdict};
 use crate::body::{Body, ForecastBody, MissedBody, OutcomeBody, ScheduleBody};
@@ -100,6 +101,12 @@ fn forecasts_keep_to_their_slots() {
         at
     };
     check("on another timeframe", other_timeframe, "broken at N: slot_unscheduled");
+    let other_class = |bodies: &mut Bodies| {
+        let (at, forecast) = forecast_of(bodies, "BTC", "4h");
+        forecast.asset_class = "stocks".to_owned();
+        at
+    };
+    check("of another class", other_class, "broken at N: slot_unscheduled");
     for (symbol, timeframe) in [("BTC", "4h"), ("AAPL", "1D"), ("CPI", "1M")] {
         let twice = |bodies: &mut Bodies| {
             let at =
@@ -185,6 +192,31 @@ fn missed_entries_tell_of_the_past() {
         at
     };
     check("declares slots to come missed", future, "broken at N: missed_slots");
+    let forecast = |bodies: &mut Bodies| {
+        let (at, missed) = missed(bodies);
+        missed.from -= SignedDuration::from_hours(4);
+        missed.count += 1;
+        at
+    };
+    check("spans a slot with a forecast", forecast, "broken at N: missed_slots");
+    let twice = |bodies: &mut Bodies| {
+        let (at, missed) = missed(bodies);
+        let again = missed.clone();
+        bodies.insert(at + 1, (u64::MAX, Body::Missed(again)));
+        at + 1
+    };
+    check("told twice", twice, "broken at N: missed_slots");
+    let released = |bodies: &mut Bodies| {
+        let at = find(bodies, 0, |body| matches!(body, Body::Forecast(f) if f.symbol == "CPI"));
+        let Body::Forecast(forecast) = &bodies[at].1 else { unreachable!() };
+        let (recorded_at, slot) = (forecast.recorded_at, forecast.as_of);
+        let (symbol, timeframe) = (forecast.symbol.clone(), forecast.timeframe.clone());
+        let reason = "none".to_owned();
+        let body = MissedBody { recorded_at, symbol, timeframe, from: slot, to: slot, count: 1, reason };
+        bodies.insert(at + 1, (u64::MAX, Body::Missed(body)));
+        at + 1
+    };
+    check("a release with a forecast", released, "broken at N: missed_slots");
     let unknown = |bodies: &mut Bodies| {
         let (at, missed) = missed(bodies);
         missed.symbol = "ETH".to_owned();
@@ -318,6 +350,33 @@ fn promise_3_scores_follow_from_the_forecast_and_the_price() {
         at
     };
     check("another machine's logarithm", other_platform, "sound");
+}
+
+#[test]
+fn promise_3_no_outcome_is_left_out_for_ever() {
+    let plan = Plan { hours: 24 * 40, ..Plan::small(market::ChainId::live()) };
+    let entries = sample(&plan).entries;
+    assert_eq!(verdict(&export_of(&entries), Expected::default()), "sound");
+    let month = SignedDuration::from_hours(30 * 24);
+    for (symbol, timeframe) in [("BTC", "4h"), ("BTC", "1D"), ("AAPL", "1D")] {
+        let mut expected = String::new();
+        let forged = forged(&entries, |bodies| {
+            let is = |body: &Body| matches!(body, Body::Outcome(o) if o.symbol == symbol && o.timeframe == timeframe);
+            let at = find(bodies, 0, is);
+            let (_, Body::Outcome(outcome)) = bodies.remove(at) else { unreachable!() };
+            let goes_on = |body: &Body| match body {
+                Body::Forecast(f) => {
+                    (&*f.symbol, &*f.timeframe) == (symbol, timeframe) && f.as_of > outcome.target_time + month
+                }
+                _ => false,
+            };
+            expected = format!("broken at {}: outcome_missing", find(bodies, at, goes_on));
+        });
+        assert_eq!(verdict(&export_of(&forged), Expected::default()), expected, "{symbol} {timeframe}");
+        // Until then its bar may still be brought.
+        let until = expected.split([' ', ':']).nth(2).unwrap().parse().unwrap();
+        assert_eq!(verdict(&export_of(&forged[..until]), Expected::default()), "sound", "{symbol} {timeframe}");
+    }
 }
 
 #[test]

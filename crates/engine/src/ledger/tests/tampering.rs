@@ -205,6 +205,28 @@ pub(super) fn cases() -> Vec<Case> {
         });
         case(name, export_of(&forged), None, broken(outcome, "outcome_refers"));
     }
+    for (name, change) in [
+        ("an outcome of another asset", (|o| o.symbol = "ETH".to_owned()) as fn(&mut crate::body::OutcomeBody)),
+        ("an outcome on another timeframe", |o| o.timeframe = "1W".to_owned()),
+        ("an outcome of another time", |o| o.as_of -= SignedDuration::from_hours(4)),
+    ] {
+        let forged = forged(entries, |bodies| {
+            let Body::Outcome(body) = &mut bodies[outcome].1 else { unreachable!() };
+            change(body);
+        });
+        case(name, export_of(&forged), None, broken(outcome, "outcome_refers"));
+    }
+    let published = find(&bodies, 0, |body| matches!(body, Body::Checkpoint(_)));
+    let recorded = |seq: usize, hash: String| {
+        export_of(&forge(&|bodies| {
+            let Body::Checkpoint(body) = &mut bodies[published].1 else { unreachable!() };
+            (body.seq, body.hash) = (seq as u64, hash.clone());
+        }))
+    };
+    case("a checkpoint of an older entry", recorded(5, entries[5].hash.to_string()), None, "sound".into());
+    for (seq, hash) in [(5, Hash::ZERO.to_string()), (5, entries[6].hash.to_string()), (published, "0".repeat(64))] {
+        case("a checkpoint of no entry", recorded(seq, hash), None, broken(published, "checkpoint_refers"));
+    }
     let headless = forge(&|bodies| drop(bodies.remove(0)));
     case("no schedule first", export_of(&headless), None, broken(0, "schedule_first"));
     let texts = |from: &str, to: &str| {
@@ -219,6 +241,60 @@ pub(super) fn cases() -> Vec<Case> {
         None,
         broken(1, "body"),
     );
+
+    // Bodies that say what cannot be, in a chain computed anew.
+    let respelt = |at: usize, from: &str, to: &str| {
+        let mut bodies: Vec<String> = entries.iter().map(|entry| entry.body.to_string()).collect();
+        bodies[at] = bodies[at].replacen(from, to, 1);
+        assert_ne!(*bodies[at], *entries[at].body, "{from}");
+        export_of(&chained(&ChainId::live(), bodies.iter().map(String::as_str)))
+    };
+    for (name, from, to) in [
+        ("a probability above 1", r#""prob_up":"#, r#""prob_up":1"#),
+        ("a probability that is text", r#""prob_up":"#, r#""prob_up":"0.5","was":"#),
+        ("no probability", r#""prob_up":"#, r#""prob_up":null,"was":"#),
+        ("a probability that is no number", r#""prob_up":"#, r#""prob_up":NaN,"was":"#),
+        ("a number too large", r#""baseline_prob_up":"#, r#""baseline_prob_up":1e999,"was":"#),
+        ("a probability told twice", r#""prob_up":"#, r#""prob_up":0.5,"prob_up":"#),
+        ("a quantile too many", r#""quantiles":["#, r#""quantiles":[-9.5,"#),
+        ("quantiles that cross", r#""baseline":["#, r#""baseline":[9"#),
+        ("other levels", r#""levels":[0.025"#, r#""levels":[0.03"#),
+        ("a unit there is not", r#""log_return""#, r#""Log_return""#),
+        ("an adjustment there is not", r#""adjustment":""#, r#""adjustment":"un"#),
+        ("a class there is not", r#""asset_class":""#, r#""asset_class":"x"#),
+        ("a price below 0", r#""reference_price":"#, r#""reference_price":-"#),
+        ("a kind of model there is not", r#""boosted""#, r#""oracle""#),
+        ("a model of the future", r#""trained_through":null"#, r#""trained_through":"2034-01-01T00:00:00Z""#),
+        ("a hash that is none", r#""data_hash":""#, r#""data_hash":"Z"#),
+        ("a kind told twice", r#""unit":"#, r#""kind":"void","unit":"#),
+        ("a time told twice", r#""unit":"#, r#""recorded_at":"2022-01-01T00:00:00Z","unit":"#),
+        ("a kind that is not told first", r#"{"kind":"#, r#"{"first":0,"kind":"#),
+    ] {
+        case(name, respelt(n, from, to), None, broken(n, "body"));
+    }
+    for (name, from, to) in [
+        ("a decision there is not", r#""promoted""#, r#""praised""#),
+        ("a hash of another length", r#""sha256":""#, r#""sha256":"00"#),
+        ("a hash in other digits", r#""sha256":""#, r#""sha256":"G"#),
+        ("a model trained in the future", r#""trained_through":"2024"#, r#""trained_through":"2034"#),
+        ("a time with zeros at its end", "12:00:00Z", "12:00:00.000Z"),
+        ("a time with a dot", "12:00:00Z", "12:00:00.Z"),
+        ("a 61st second", "12:00:00Z", "12:00:60Z"),
+        ("a 25th hour", "T12:00:00Z", "T24:00:00Z"),
+        ("a 13th month", "2024-01", "2024-13"),
+        ("digits of another script", "2024-01", "٢٠٢٤-01"),
+        ("a time of day apart", "T12:00:00Z", " 12:00:00Z"),
+        ("a zone in small letters", "12:00:00Z", "12:00:00z"),
+        ("a zone in digits", "12:00:00Z", "12:00:00+00:00"),
+    ] {
+        case(name, respelt(1, from, to), None, broken(1, "body"));
+    }
+    let deep = "[".repeat(100_000);
+    let nested = respelt(1, r#""recorded_at":"#, &format!(r#""recorded_at":{deep},"was":"#));
+    case("a body nested too deep", nested, None, broken(1, "body"));
+    let mut nested = export_of(&entries[..3]);
+    nested.extend_from_slice(deep.as_bytes());
+    case("a line nested too deep", nested, None, broken(3, "line"));
 
     // What only a checkpoint shows.
     let cut = export_of(&entries[..n_entries - 3]);
