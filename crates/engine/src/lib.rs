@@ -3,7 +3,7 @@
 //! Read [`engine`] first: it holds the state and the one step ([`Engine::run_once`]) that everything repeats. Then the
 //! parts of that step, in the order of the flow: [`assemble`] and [`ingest`] (bars into panels), [`train`], [`issue`],
 //! [`resolve`], [`schedule`]; what comes out of it: [`body`] and [`ledger`] (what is kept), [`track`] (what it amounts
-//! to), [`views`] (what others may see); and [`replay`], which drives the step through recorded history.
+//! to), `shown` and [`views`] (what others may see); and [`replay`], which drives the step through recorded history.
 //!
 //! This crate knows no HTTP status codes and no command line. All time comes through [`market::Clock`].
 
@@ -22,6 +22,7 @@ pub mod body;
 pub mod ledger;
 pub mod rederive;
 
+mod shown;
 pub mod track;
 pub mod views;
 

@@ -14,9 +14,10 @@ use tracing::info;
 
 use crate::body::{Body, MissedBody, ScheduleBody, ScheduledAsset};
 use crate::desk::Desk;
-use crate::engine::{Engine, forecast_timeframes};
+use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::settings::Settings;
+use crate::shown::forecast_timeframes;
 use crate::views::Issued;
 
 /// An asset joins the schedule once its series has so many bars: enough for the naive baseline, which wants a hundred
