@@ -75,7 +75,7 @@ def board_differs(name, record):
     worst, n_lines = 0.0, 0
     for line in board["scoreboard"]:
         symbols = record.get((line["asset_class"], line["timeframe"], line["horizon"]), {})
-        chosen = [rows for symbol, rows in symbols.items() if board["symbol"] in (None, symbol)]
+        chosen = [rows for symbol, rows in symbols.items() if board.get("symbol") in (None, symbol)]
         rows = [row for rows in chosen for row in rows]
         calls = [row[2] for row in rows if row[2] is not None]
         again = {

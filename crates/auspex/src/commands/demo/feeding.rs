@@ -21,6 +21,9 @@ const TICK_EVERY: Duration = Duration::from_millis(200);
 /// every grace.
 const SLACK: SignedDuration = SignedDuration::from_mins(2);
 
+/// When the engine waits no longer for an hour's bar that has not come: half of its grace, and a little.
+const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(160);
+
 /// Feeds a simulated market to the engine.
 pub(super) struct Feeding {
     engine: Arc<Engine>,
@@ -39,7 +42,9 @@ impl Feeding {
     pub(super) async fn run(mut self, token: CancellationToken) -> anyhow::Result<()> {
         // What was due when a broken-off run ended may not have been written any more.
         self.step().await;
-        while let Some(at) = self.feed.next_at() {
+        let mut look_again: Option<Timestamp> = None;
+        while let Some(next) = self.feed.next_at() {
+            let at = look_again.map_or(next, |at| at.min(next));
             self.clock.allow(at + SLACK);
             let wait = self.clock.wait_until(at).unwrap_or_default();
             tokio::select! {
@@ -48,8 +53,10 @@ impl Feeding {
             }
             let now = self.clock.now();
             let steps = self.feed.advance(now);
-            let due = !steps.is_empty();
+            let due = look_again.take_if(|at| *at <= now).is_some() || !steps.is_empty();
             for step in steps {
+                // A coin may be silent: the others are issued all the same.
+                look_again = Some(step.at + SECOND_LOOK);
                 self.deliver(step).await?;
             }
             if due {
