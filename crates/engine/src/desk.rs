@@ -211,6 +211,18 @@ impl Desk {
         }
     }
 
+    /// Takes all `known` actions of an asset, of which some just `came`.
+    pub(crate) fn take_actions(&mut self, symbol: &Symbol, known: &[Action], came: &[Action]) {
+        let mut late = false;
+        for sheet in self.sheets.values_mut() {
+            if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
+                line.actions = known.to_vec();
+                late |= came.iter().any(|action| sheet.last_step.is_some_and(|last| action.effective_at() < last));
+            }
+        }
+        self.outdated |= late;
+    }
+
     /// Takes a day of the volatility index into every panel that reads it; `None` when none does.
     pub(crate) fn receive_index(&mut self, key: &SeriesKey, bar: &Bar) -> Option<bool> {
         let readers = self.sheets.values_mut().filter(|sheet| sheet.index.as_ref() == Some(key));

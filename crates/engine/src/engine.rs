@@ -221,15 +221,7 @@ impl Engine {
         let _one_at_a_time = self.stepping.lock().await;
         self.noting(self.store.put_actions(symbol, actions).await)?;
         let known = self.store.actions(symbol, Timestamp::MAX).await?;
-        let mut desk = self.desk_mut();
-        let mut late = false;
-        for sheet in desk.sheets.values_mut() {
-            if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
-                line.actions.clone_from(&known);
-                late |= actions.iter().any(|action| sheet.last_step.is_some_and(|last| action.effective_at() < last));
-            }
-        }
-        desk.outdated |= late;
+        self.desk_mut().take_actions(symbol, &known, actions);
         Ok(())
     }
 

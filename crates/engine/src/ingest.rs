@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use market::{Asset, AssetKind, Bar, Calendar, Span, Symbol, Timeframe};
-use storage::{BarQuery, EntryQuery, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
+use storage::{BarQuery, EntryQuery, EntryRow, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
 
+use crate::body::Body;
 use crate::error::{EngineError, Result};
 
 /// A series that is so many bars behind another of the same asset is still followed: sources take turns in being first.
@@ -34,8 +35,15 @@ pub async fn list_asset(store: &dyn Store, listed: Option<&Asset>, asset: &Asset
     let rule = |asset: &Asset| (asset.class(), asset.kind == AssetKind::Stable);
     if let Some(listed) = listed.filter(|listed| rule(listed) != rule(asset)) {
         for info in store.chains().await? {
-            let query = EntryQuery { symbol: Some(asset.symbol.clone()), limit: 1, ..EntryQuery::default() };
-            if !store.entries(&info.chain, &query).await?.is_empty() {
+            let forecast = EntryQuery { symbol: Some(asset.symbol.clone()), limit: 1, ..EntryQuery::default() };
+            let schedule = EntryQuery { kind: Some("schedule"), newest_first: true, limit: 1, ..EntryQuery::default() };
+            let scheduled = |row: &EntryRow| match Body::parse(&row.entry.body) {
+                Ok(Body::Schedule(body)) => body.assets.iter().any(|other| other.symbol == asset.symbol.as_str()),
+                _ => false,
+            };
+            if !store.entries(&info.chain, &forecast).await?.is_empty()
+                || store.entries(&info.chain, &schedule).await?.iter().any(scheduled)
+            {
                 let (symbol, chain) = (asset.symbol.clone(), info.chain);
                 return Err(EngineError::KindChange { symbol, listed: listed.kind, said: asset.kind, chain });
             }

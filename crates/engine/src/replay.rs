@@ -11,7 +11,7 @@ use forecast::ForecastError;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Timeframe};
-use storage::{SeriesInfo, SeriesKey};
+use storage::{EntryQuery, SeriesInfo, SeriesKey};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Patience, Step};
@@ -100,6 +100,10 @@ impl Replay {
         // The schedule begins here; of a run that was broken off, what was due then may not have been written any more.
         engine.run_once().await?;
         let mut trainings = Trainings::default();
+        let query = EntryQuery { kind: Some("forecast"), limit: 1, ..EntryQuery::default() };
+        if !engine.store().entries(engine.chain(), &query).await?.is_empty() {
+            trainings.wait_for_next_month(engine);
+        }
         trainings.run_due(engine, tell).await?;
         let mut summary = Summary::default();
         let total = arrivals.len();
@@ -176,14 +180,11 @@ impl Engine {
                 self.desk_mut().releases.insert(symbol, releases);
             }
         }
-        let mut desk = self.desk_mut();
         for (symbol, action) in arrived.actions {
-            for sheet in desk.sheets.values_mut() {
-                if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == symbol) {
-                    line.actions.push(action.clone());
-                }
-            }
+            let known = self.store.actions(&symbol, now).await?;
+            self.desk_mut().take_actions(&symbol, &known, &[action]);
         }
+        let mut desk = self.desk_mut();
         let mut in_time = true;
         for (key, kind, bar) in arrived.bars {
             in_time &= match desk.receive_index(&key, &bar) {
@@ -204,6 +205,17 @@ struct Trainings {
 }
 
 impl Trainings {
+    /// Of a run that goes on: what had too little history was tried when the month began.
+    fn wait_for_next_month(&mut self, engine: &Engine) {
+        let next = first_of_next_month(engine.clock().now());
+        self.not_before = engine
+            .trainable()
+            .into_iter()
+            .filter(|&(class, base)| !engine.has_model(class, base))
+            .map(|key| (key, next))
+            .collect();
+    }
+
     async fn run_due(&mut self, engine: &Engine, tell: &mut (dyn FnMut(Told) + Send)) -> Result<()> {
         let now = engine.clock().now();
         for (class, base) in engine.trainable() {

@@ -100,12 +100,20 @@ impl Engine {
     pub fn training_due(&self, class: AssetClass, base: Timeframe) -> Option<TrainingJob> {
         let now = self.clock.now();
         let desk = self.desk();
-        let Some(model) = &desk.sheets.get(&(class, base))?.model else { return Some(TrainingJob::Train) };
-        let old = |through| months_between(through, now) >= self.settings.booster_refit_months.max(1).cast_signed();
+        let sheet = desk.sheets.get(&(class, base))?;
+        let Some(model) = &sheet.model else { return Some(TrainingJob::Train) };
+        // A series that has ended teaches nothing new, however long ago.
+        let newest = sheet.last_step.filter(|newest| *newest > model.trained_through)?;
+        let old = |through| months_between(through, newest) >= self.settings.booster_refit_months.max(1).cast_signed();
         if model.set.boosters_through().is_some_and(old) {
             return Some(TrainingJob::Train);
         }
         (months_between(model.trained_at, now) >= 1).then_some(TrainingJob::Refit)
+    }
+
+    /// Whether a class has a model in service, promoted or not.
+    pub(crate) fn has_model(&self, class: AssetClass, base: Timeframe) -> bool {
+        self.desk().sheets.get(&(class, base)).is_some_and(|sheet| sheet.model.is_some())
     }
 
     /// Does what is due; see [`Engine::train`] and [`Engine::refit`].

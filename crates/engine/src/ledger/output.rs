@@ -43,14 +43,10 @@ impl Output {
 
     fn beside(path: PathBuf) -> io::Result<Self> {
         let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-        name.push(".part");
+        // A name of its own: two that write the same file must not take each other's part for theirs.
+        name.push(format!(".{}.part", std::process::id()));
         let part = path.with_file_name(name);
-        // What an earlier run may have left.
-        match fs::remove_file(&part) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&part)?;
         Ok(Self { file: BufWriter::new(file), part: Some((part, path)) })
     }
 

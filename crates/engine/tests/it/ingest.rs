@@ -53,6 +53,8 @@ async fn what_is_forecast_as_one_thing_does_not_become_another() {
     list_asset(&*home.store, Some(&stable), &listed).await.unwrap();
     let (engine, clock) = home.engine(at(END)).await;
     engine.run_once().await.unwrap();
+    let refused = list_asset(&*home.store, Some(&listed), &stable).await;
+    assert!(matches!(refused, Err(EngineError::KindChange { .. })), "scheduled is enough: {refused:?}");
     let bar =
         crate::home::next_bar(&walk(market::Calendar::Continuous, Timeframe::H1, 400, at(END), 1), Timeframe::H1, 1.0);
     clock.set(bar.close_time);

@@ -2,6 +2,7 @@
 
 use engine::ledger::{Expected, Verdict};
 use engine::replay::{Replay, Summary, Told};
+use engine::train::TrainingJob;
 use engine::{Engine, Settings};
 use market::{Bar, ChainId, Hash, Origin, Timeframe};
 use storage::Store;
@@ -106,4 +107,15 @@ async fn promise_2_a_replay_forecasts_from_the_bar_as_it_was_told_first() {
     assert!(engine.rederive(&issued.hash.short()).await.unwrap().is_identical());
     let later = engine.issued_at(&symbol("AAA"), Timeframe::D1, at("2024-02-06T00:00:00Z")).await.unwrap().unwrap();
     assert!(engine.rederive(&later.hash.short()).await.unwrap().is_identical(), "made from the corrected bar");
+}
+
+#[tokio::test]
+async fn bars_that_have_ended_are_trained_on_once() {
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::D1, 1500, at(END)).await;
+    let years_later = at("2026-05-01T00:00:00Z");
+    let (engine, _) = home.engine_with(years_later, replay_settings()).await;
+    let (class, base) = (market::AssetClass::Crypto, Timeframe::D1);
+    assert_eq!(engine.training_due(class, base), Some(TrainingJob::Train));
+    engine.train(class, base).await.unwrap();
+    assert_eq!(engine.training_due(class, base), None, "nothing has come since");
 }
