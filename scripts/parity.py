@@ -2,8 +2,8 @@
 
 usage: python parity.py FOLDER        needs numpy and xgboost (or xgboost-cpu) 3.1 or newer
 
-Of squares both trainings must give the same bits. Levels are learnt by other means: ours by the smoothed pinball loss of
-XGBoost 3.4, XGBoost before that by setting each leaf to a quantile; so their ratio is told at equal pinball loss too.
+Of squares both trainings must give the same bits. Levels are split by other gradients (ours by the smoothed pinball loss of
+XGBoost 3.4, XGBoost 3.2 by the pinball loss itself), so their ratio is told at equal pinball loss too.
 """
 import json
 import os
@@ -50,7 +50,7 @@ def main(folder):
         read_apart = float(np.abs(np.sort(reloaded, 1) - np.sort(ours, 1)).max())
         labels = y[: facts["shown"]]
         reached = loss(name, ours, labels)
-        # Rounds cost alike: the share of them after which XGBoost is as good as ours.
+        # Rounds cost alike: the share of them after which XGBoost is as good as ours, where it comes to be.
         at = lambda n: loss(name, model.predict(shown, iteration_range=(0, n)).reshape(facts["shown"], -1), labels)
         rounds = next((n for n in range(1, facts["rounds"] + 1) if at(n) <= reached), facts["rounds"])
         ratio = facts["seconds"] / seconds

@@ -10,7 +10,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use hessboost::config::GrowPolicy;
+use hessboost::config::{GrowPolicy, LeafEstimation};
 use hessboost::objective::Quantiles;
 use hessboost::prelude::*;
 use market::LEVELS;
@@ -54,6 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .lambda(5.0)
             .min_child_weight(200.0)
             .max_bin(64)
+            // As the product does: leaves of levels are quantiles of their rows.
+            .leaf_estimation(if name == "levels" { LeafEstimation::Exact } else { LeafEstimation::Newton })
             .seed(7)
             .nthread(1)
             .build()?;
