@@ -40,6 +40,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a statement waits for another process to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// `SQLITE_BUSY`: another process is at it.
+const BUSY: &str = "5";
 /// How long an operation waits for its turn: a first import may write for a minute.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Readers at most; each is a thread.
@@ -90,8 +92,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let writer = pool(1).after_release(|connection, _| Box::pin(settled(connection)));
-        let writer = writer.connect_with(writing).await.map_err(open)?;
+        let writer = connect_writer(&writing).await.map_err(open)?;
         migrate(&writer).await?;
 
         let reading = options.read_only(true).pragma("cache_size", READER_CACHE);
@@ -141,6 +142,23 @@ async fn settled(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     // The ping waits for the rollback that a dropped transaction has put in the queue.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
+}
+
+/// The writing connection. Of processes that open a new database at once one turns the log on, and SQLite tells the
+/// others to come back without letting them wait.
+async fn connect_writer(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let writer = pool(1).after_release(|connection, _| Box::pin(settled(connection)));
+        match writer.connect_with(options.clone()).await {
+            Err(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some(BUSY) && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Brings the schema up to date: all of it or nothing, and one process at a time.
