@@ -2,7 +2,7 @@
 //!
 //! Read in the order of the `mod` lines: what is traded ([`symbol`], [`universe`]), when
 //! ([`timeframe`], [`calendar`], [`clock`]), what was measured ([`bar`], [`observation`], [`action`],
-//! [`adjustment`]), what was said about the future ([`quantile`], [`forecast`]), how it is kept
+//! [`adjustment`], [`remark`]), what was said about the future ([`quantile`], [`forecast`]), how it is kept
 //! ([`ledger`]) and how it was judged ([`score`]).
 //!
 //! This crate does no I/O and knows neither async, SQL nor JSON; every other crate may import it.
@@ -18,6 +18,7 @@ pub mod action;
 pub mod adjustment;
 pub mod bar;
 pub mod observation;
+pub mod remark;
 
 pub mod forecast;
 pub mod quantile;
@@ -34,6 +35,7 @@ pub use forecast::{Direction, Forecast, HorizonForecast, ModelRef, Unit};
 pub use ledger::{ChainId, Checkpoint, Entry, Hash, Origin};
 pub use observation::Observation;
 pub use quantile::{LEVELS, N_LEVELS, Quantiles};
+pub use remark::{Remark, RemarkKind};
 pub use score::{Score, Verdict};
 pub use symbol::{Asset, AssetClass, AssetKind, Symbol};
 pub use timeframe::Timeframe;

@@ -12,7 +12,10 @@
 //! and the path within it), `coins`, `sessions` (stocks and their volatility index), `economy` (macro series, their
 //! releases and revisions).
 //!
-//! This crate knows neither databases nor models, and reads no clock.
+//! A [`Tape`] holds what such a market, or a recorded one, has to tell, and [`server`] tells it over the vendors' protocols
+//! on loopback, on any clock, with faults on demand.
+//!
+//! This crate knows neither databases nor models, and reads no clock of its own.
 
 mod setup;
 
@@ -29,9 +32,13 @@ mod shape;
 
 mod noise;
 
+pub mod server;
+mod tape;
+
 mod error;
 
 pub use error::Error;
 pub use feed::{Feed, Quote, Step, StepBar};
 pub use plan::{Planned, PlannedKind};
 pub use setup::{Market, Setup};
+pub use tape::{Reel, Tape};

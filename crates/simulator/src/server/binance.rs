@@ -1,0 +1,12 @@
+//! Binance's paths: REST and streams.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Exchange;
+
+/// Its routes.
+pub(crate) fn router(_exchange: Arc<Exchange>) -> Router {
+    Router::new()
+}

@@ -1,0 +1,12 @@
+//! Pages with tables: the members of an index.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Exchange;
+
+/// Its routes.
+pub(crate) fn router(_exchange: Arc<Exchange>) -> Router {
+    Router::new()
+}

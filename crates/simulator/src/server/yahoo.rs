@@ -1,0 +1,12 @@
+//! Yahoo's paths: chart, quote, search, crumb, stream.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use super::Exchange;
+
+/// Its routes.
+pub(crate) fn router(_exchange: Arc<Exchange>) -> Router {
+    Router::new()
+}

@@ -1,0 +1,1 @@
+//! The members of an index, read from a table of a page.

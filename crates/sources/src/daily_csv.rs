@@ -1,0 +1,1 @@
+//! Daily bars as plain CSV over HTTP: the second source of stocks.

@@ -1,0 +1,1 @@
+//! Yahoo: stocks, funds, indices, and coins as a second source.
