@@ -20,6 +20,7 @@ pub mod constituents;
 
 pub mod http;
 pub mod pace;
+pub mod simulated;
 
 mod error;
 mod failure;
