@@ -9,15 +9,17 @@
 
 mod follower;
 mod keeper;
+mod progress;
 mod reconcile;
 mod roster;
 mod states;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use market::{Asset, AssetClass, AssetKind, Timeframe};
+use market::{Asset, AssetClass, AssetKind, Symbol, Timeframe};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -25,6 +27,7 @@ use tracing::{error, info};
 use crate::engine::Engine;
 use crate::error::Result;
 
+pub use progress::{Progress, Standing};
 pub use roster::{Provider, Roster};
 pub(crate) use states::SourceStates;
 
@@ -74,7 +77,14 @@ pub struct Live {
     roster: Roster,
     settings: Arc<LiveSettings>,
     board: Arc<Board>,
+    progress: Arc<Progress>,
 }
+
+/// The tasks of all shards; each gives back what it takes to start it again.
+type Tasks = JoinSet<(Provider, Vec<Duty>, usize)>;
+
+/// How often it is looked whether assets were listed; real time.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A task that broke off is started again after so long.
 const RESTART: Duration = Duration::from_secs(5);
@@ -86,7 +96,13 @@ impl Live {
         for provider in roster.providers() {
             engine.sources.expect(provider.data.name());
         }
-        Self { engine, roster, settings: Arc::new(settings), board: Arc::default() }
+        Self { engine, roster, settings: Arc::new(settings), board: Arc::default(), progress: Arc::default() }
+    }
+
+    /// Where it can be seen how far everything is.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// Asks and listens until the token is cancelled; then ends what is under way.
@@ -95,41 +111,47 @@ impl Live {
     /// As the store's, when the universe cannot be read at the start.
     pub async fn run(self, token: CancellationToken) -> Result<()> {
         self.list_reference_assets().await?;
-        let assets = self.engine.assets();
+        let mut followed: HashSet<Symbol> = HashSet::new();
         let mut tasks = JoinSet::new();
-        for (place, provider) in self.roster.providers().iter().enumerate() {
-            let duties = self.roster.duties(place, &assets, &self.settings);
-            let mut n_shards = 0;
-            for shard in shards(duties, self.settings.shard_size) {
-                n_shards += 1;
-                self.spawn(&mut tasks, provider, shard, &token);
+        loop {
+            // Assets may be listed while this runs.
+            let assets = self.engine.assets();
+            let new: Vec<Asset> = assets.iter().filter(|asset| !followed.contains(&asset.symbol)).cloned().collect();
+            if !new.is_empty() {
+                self.follow(&mut tasks, &new, &token);
+                followed.extend(new.into_iter().map(|asset| asset.symbol));
             }
-            info!(source = provider.data.name(), "{} is asked by {n_shards} tasks", provider.data.name());
+            tokio::select! {
+                () = token.cancelled() => break,
+                Some(ended) = tasks.join_next() => match ended {
+                    Ok((provider, shard, place)) => self.spawn(&mut tasks, &provider, shard, place, &token),
+                    Err(broken) => error!("a task that follows a source broke off for good: {broken}"),
+                },
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
         }
-        while let Some(ended) = tasks.join_next().await {
-            if token.is_cancelled() {
-                continue;
-            }
-            match ended {
-                Ok((provider, shard)) => self.spawn(&mut tasks, &provider, shard, &token),
-                Err(broken) => error!("a task that follows a source broke off for good: {broken}"),
-            }
-        }
+        while tasks.join_next().await.is_some() {}
         Ok(())
     }
 
-    /// Starts the task of a shard. It gives the shard back when it has broken off.
-    fn spawn(
-        &self,
-        tasks: &mut JoinSet<(Provider, Vec<Duty>)>,
-        provider: &Provider,
-        shard: Vec<Duty>,
-        token: &CancellationToken,
-    ) {
+    /// Starts the tasks of some assets.
+    fn follow(&self, tasks: &mut Tasks, assets: &[Asset], token: &CancellationToken) {
+        for (place, provider) in self.roster.providers().iter().enumerate() {
+            let duties = self.roster.duties(place, assets, &self.settings);
+            let (name, n_series) = (provider.data.name(), duties.len());
+            for shard in shards(duties, self.settings.shard_size) {
+                self.spawn(tasks, provider, shard, self.progress.join(), token);
+            }
+            info!(source = name, "{name} is asked for {n_series} series");
+        }
+    }
+
+    /// Starts the task of a shard, which tells its progress at `place`. It gives both back when it has broken off.
+    fn spawn(&self, tasks: &mut Tasks, provider: &Provider, shard: Vec<Duty>, place: usize, token: &CancellationToken) {
         let (engine, settings, board) = (Arc::clone(&self.engine), Arc::clone(&self.settings), Arc::clone(&self.board));
-        let (provider, token) = (provider.clone(), token.clone());
+        let (provider, progress, token) = (provider.clone(), Arc::clone(&self.progress), token.clone());
         tasks.spawn(async move {
-            let keeper = Keeper::new(engine, provider.clone(), shard.clone(), settings, board);
+            let keeper = Keeper::new(engine, provider.clone(), shard.clone(), settings, board, (progress, place));
             let ended = tokio::spawn(keeper.run(token.clone())).await;
             if let Err(broken) = ended {
                 error!(source = provider.data.name(), "following {} broke off: {broken}", provider.data.name());
@@ -138,7 +160,7 @@ impl Live {
                     () = tokio::time::sleep(RESTART) => {}
                 }
             }
-            (provider, shard)
+            (provider, shard, place)
         });
     }
 
@@ -164,7 +186,7 @@ impl Live {
 /// Duties in parts of so many assets; those of one asset stay together.
 fn shards(duties: Vec<Duty>, size: usize) -> Vec<Vec<Duty>> {
     let mut shards: Vec<Vec<Duty>> = Vec::new();
-    let mut symbols: Vec<market::Symbol> = Vec::new();
+    let mut symbols: Vec<Symbol> = Vec::new();
     for duty in duties {
         let known = symbols.iter().position(|symbol| *symbol == duty.asset.symbol);
         let at = known.unwrap_or_else(|| {

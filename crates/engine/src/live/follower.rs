@@ -272,6 +272,17 @@ impl Follower {
         self.look_at_all = true;
     }
 
+    /// The close of the bar that follows the newest; `None` of macro series, and before there is any.
+    pub(super) fn next_close(&self) -> Option<Timestamp> {
+        let newest = self.newest.filter(|_| !self.is_macro())?;
+        self.calendar.bar_closing_after(self.key.timeframe, newest).map(|span| span.close_time)
+    }
+
+    /// Whether the source has answered or failed once, though it may have had nothing.
+    pub(super) const fn was_answered(&self) -> bool {
+        self.failures > 0
+    }
+
     /// When its bars open and close.
     pub(super) fn calendar(&self) -> Calendar {
         self.calendar

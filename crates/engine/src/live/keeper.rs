@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::LiveSettings;
 use super::follower::{Follower, Window, spans};
+use super::progress::{Progress, Standing};
 use super::reconcile::{new_actions, news};
 use super::roster::{Board, Duty, Provider};
 use crate::engine::{Engine, format_chain};
@@ -45,6 +46,8 @@ pub(super) struct Keeper {
     duties: Vec<Duty>,
     followers: Vec<Follower>,
     places: HashMap<(Symbol, Timeframe), usize>,
+    /// Where to tell how far this task is.
+    progress: (Arc<Progress>, usize),
     /// Since when stored bars wait to be taken up by panels.
     waiting_since: Option<tokio::time::Instant>,
 }
@@ -59,9 +62,10 @@ impl Keeper {
         duties: Vec<Duty>,
         settings: Arc<LiveSettings>,
         board: Arc<Board>,
+        progress: (Arc<Progress>, usize),
     ) -> Self {
         let (followers, places) = (Vec::new(), HashMap::new());
-        Self { engine, provider, settings, board, duties, followers, places, waiting_since: None }
+        Self { engine, provider, settings, board, duties, followers, places, progress, waiting_since: None }
     }
 
     fn name(&self) -> &str {
@@ -102,6 +106,7 @@ impl Keeper {
         while !token.is_cancelled() {
             self.ask(&mut asking);
             self.take_up(asking.is_empty());
+            self.tell_progress();
             let wake = self.wake_in();
             tokio::select! {
                 () = token.cancelled() => break,
@@ -178,6 +183,20 @@ impl Keeper {
             let request = Request { asset: &asset, timeframe, from: window.from, to: window.to };
             (place, window, data.fetch(&request).await)
         });
+    }
+
+    fn tell_progress(&self) {
+        let now = self.now();
+        let mut standing = Standing { begun: true, ..Standing::default() };
+        for follower in &self.followers {
+            standing.asking += usize::from(follower.asking);
+            standing.backfilling += usize::from(follower.newest.is_none() && !follower.was_answered());
+            let Some(close) = follower.next_close().filter(|_| follower.stands_behind.is_none()) else { continue };
+            let place = if close <= now { &mut standing.overdue } else { &mut standing.next_close };
+            *place = Some(place.map_or(close, |other| close.min(other)));
+        }
+        let (progress, place) = &self.progress;
+        progress.say(*place, standing);
     }
 
     /// How long to sleep, in real time.

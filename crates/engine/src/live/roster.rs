@@ -37,6 +37,15 @@ impl Roster {
         &self.0
     }
 
+    /// Who comes first for an asset's series.
+    #[must_use]
+    pub fn first_for(&self, asset: &Asset, timeframe: Timeframe) -> Option<&Arc<dyn DataSource>> {
+        let gives = |provider: &&Provider| {
+            provider.classes.contains(&asset.class()) && provider.data.reach(asset, timeframe).is_some()
+        };
+        self.0.iter().find(gives).map(|provider| &provider.data)
+    }
+
     /// Whether nobody is asked for anything.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
