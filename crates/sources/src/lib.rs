@@ -23,6 +23,7 @@ pub mod pace;
 
 mod error;
 mod failure;
+mod refusals;
 mod source;
 
 pub use error::Error;

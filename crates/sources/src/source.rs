@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, Bar, Observation, Remark, Symbol, Timeframe};
+use market::{Action, Adjustment, Asset, Bar, Observation, Remark, Symbol, Timeframe};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +53,12 @@ pub trait DataSource: Send + Sync + Debug {
     /// The largest relative difference of two prices that are the same price to it: what its number format loses.
     fn tolerance(&self) -> f64 {
         0.0
+    }
+
+    /// How its prices are adjusted for corporate actions. Bars that are not raw are not stored as if they were: they serve
+    /// to compare closes, and to stand in for days since which nothing was adjusted.
+    fn adjustment(&self) -> Adjustment {
+        Adjustment::Raw
     }
 
     /// How long after its close a bar can be expected to be final.
