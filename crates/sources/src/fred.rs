@@ -121,7 +121,9 @@ impl Fred {
     async fn archived(&self, request: &Request<'_>, first: Date) -> Result<Fetched, Failure> {
         // One day more: a row that begins with the window may have begun before it, one that begins later did not.
         let start = first.yesterday().unwrap_or(FIRST_DAY).max(FIRST_DAY);
-        let Archived::Vintages { rows, mut refusals } = self.client.vintages(&request.asset.source_symbol, start).await? else {
+        let Archived::Vintages { rows, mut refusals } =
+            self.client.vintages(&request.asset.source_symbol, start).await?
+        else {
             return self.current(request, false).await;
         };
         let is_new = |row: &Row| start == FIRST_DAY || row.realtime_start > start;

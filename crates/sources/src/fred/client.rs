@@ -28,7 +28,8 @@ const WHEN_LIMITED: Patience = Patience { first: Duration::from_secs(30), longes
 const WHEN_TROUBLED: Patience = Patience { first: Duration::from_secs(2), longest: Duration::from_secs(30), times: 3 };
 
 /// A good key is sometimes said not to be registered, when the service is busy: asked once more.
-const WHEN_UNREGISTERED: Patience = Patience { first: Duration::from_secs(5), longest: Duration::from_secs(10), times: 1 };
+const WHEN_UNREGISTERED: Patience =
+    Patience { first: Duration::from_secs(5), longest: Duration::from_secs(10), times: 1 };
 
 /// The largest pages there are.
 const MOST_ROWS_A_PAGE: usize = 100_000;
@@ -345,11 +346,8 @@ impl Client {
 /// What a refusal means.
 fn refusal(answer: &Answer, what: &str) -> Trouble {
     let (complaint, said) = answer::complaint(&answer.body);
-    let refused = |why: &str| Failure::Refused {
-        host: answer.host.clone(),
-        status: answer.status,
-        said: format!("{why}{said}"),
-    };
+    let refused =
+        |why: &str| Failure::Refused { host: answer.host.clone(), status: answer.status, said: format!("{why}{said}") };
     match complaint {
         Complaint::KeyMissing => Trouble::Failure(refused("the key is missing: ")),
         Complaint::KeyFormat => Trouble::Failure(refused("the key is not one: ")),

@@ -26,7 +26,9 @@ const TIMES_HOLD_FROM: Date = date(2000, 1, 1);
 pub fn released_at(series_id: &str, day: Date) -> Timestamp {
     let released = PANEL.iter().find(|series| series.id == series_id).and_then(|series| series.released);
     match released {
-        Some(released) if day >= TIMES_HOLD_FROM => at_new_york(day, released).unwrap_or_else(|| known_by_the_end_of(day)),
+        Some(released) if day >= TIMES_HOLD_FROM => {
+            at_new_york(day, released).unwrap_or_else(|| known_by_the_end_of(day))
+        }
         _ => known_by_the_end_of(day),
     }
 }
