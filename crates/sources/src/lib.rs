@@ -24,6 +24,7 @@ pub mod simulated;
 
 mod error;
 mod failure;
+mod refusals;
 mod source;
 
 pub use error::Error;

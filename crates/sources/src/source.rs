@@ -56,7 +56,8 @@ pub trait DataSource: Send + Sync + Debug {
         0.0
     }
 
-    /// How the prices it gives are adjusted.
+    /// How its prices are adjusted for corporate actions. Bars that are not raw are not stored as if they were: they serve
+    /// to compare closes, and to stand in for days since which nothing was adjusted.
     fn adjustment(&self) -> Adjustment {
         Adjustment::Raw
     }

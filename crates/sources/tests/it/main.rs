@@ -13,6 +13,14 @@ mod observations;
 mod properties;
 mod real_data;
 
+mod constituents;
+mod daily_csv;
+mod fred;
+mod fred_archive;
+mod fred_fixtures;
+mod fred_vintages;
+mod loopback;
+
 use std::path::Path;
 
 use jiff::Timestamp;
