@@ -49,6 +49,7 @@ pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
         .route("/v7/finance/quote", get(quote::quote))
         .route("/v10/finance/quoteSummary/{symbol}", get(quote::summary))
         .route("/v1/finance/search", get(search::search))
+        .route("/ws/fundamentals-timeseries/v1/finance/timeseries/{symbol}", get(quote::fundamentals))
         .with_state(Arc::new(Yahoo { exchange }))
 }
 
@@ -56,6 +57,7 @@ pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
 async fn root(
     State(yahoo): State<Arc<Yahoo>>,
     params: Params,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if let Ok(upgrade) = upgrade {
@@ -63,10 +65,10 @@ async fn root(
         let upgrade = upgrade.max_message_size(stream::MESSAGE_LIMIT);
         return upgrade.on_upgrade(move |socket| stream::serve(yahoo, socket, version));
     }
-    let cookies = session::set_cookies(&yahoo.exchange.run, yahoo.exchange.now());
-    let headers = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
+    let cookies = session::set_cookies(&yahoo.exchange.run, &headers, yahoo.exchange.now());
+    let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
     let html = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    (StatusCode::NOT_FOUND, headers, html, "<html><body>Page not found</body></html>").into_response()
+    (StatusCode::NOT_FOUND, cookies, html, "<html><body>Page not found</body></html>").into_response()
 }
 
 async fn crumb(State(yahoo): State<Arc<Yahoo>>, headers: HeaderMap) -> Response {

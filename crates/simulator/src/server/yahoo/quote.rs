@@ -124,6 +124,12 @@ pub(super) async fn summary(
     json(StatusCode::OK, "public, max-age=1, stale-while-revalidate=9", body)
 }
 
+/// Answers that there are no fundamentals: companies here have prices, and no books.
+pub(super) async fn fundamentals() -> Response {
+    let body = r#"{"timeseries":{"result":[],"error":null}}"#;
+    json(StatusCode::OK, "public, max-age=10", body.as_bytes().to_vec())
+}
+
 /// Modules by name.
 struct Modules(Vec<(&'static str, Object)>);
 

@@ -13,13 +13,14 @@ const YEAR: SignedDuration = SignedDuration::from_hours(24 * 365);
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./";
 
-/// A new cookie, as two headers: the vendor's own, and one for clients that know this host by its loopback address alone,
-/// to whom the vendor's domain is foreign.
-pub(super) fn set_cookies(run: &str, now: Timestamp) -> [String; 2] {
+/// A cookie, the one a client shows or a new one, as two headers: the vendor's own, and one for clients that know this host
+/// by its loopback address alone, to whom the vendor's domain is foreign.
+pub(super) fn set_cookies(run: &str, headers: &HeaderMap, now: Timestamp) -> [String; 2] {
     let expires = now.saturating_add(YEAR).unwrap_or(now).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let microsecond = now.as_microsecond().unsigned_abs();
     let data = letters(&format!("cookie of {run}"), microsecond, 24);
-    let value = format!("d={data}&S={}", signature(run, &data));
+    let fresh = || format!("d={data}&S={}", signature(run, &data));
+    let value = cookie(run, headers).unwrap_or_else(fresh);
     let lives = format!("Expires={expires}; Max-Age={}", YEAR.as_secs());
     [
         format!("A3={value}; {lives}; Domain=.yahoo.com; Path=/; SameSite=None; Secure; HttpOnly"),
