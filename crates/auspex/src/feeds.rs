@@ -212,16 +212,18 @@ impl Feeds {
             }
             "daily_csv" => {
                 let Some(url) = one(&settings.daily_csv.url)? else { return Ok(None) };
-                let usual = DailyCsvSettings::new(url);
+                let usual = DailyCsvSettings::default();
+                let address = url.as_str().trim_end_matches('/');
                 let csv = DailyCsv::new(
                     DailyCsvSettings {
                         name: self.named(&usual.name),
+                        template: format!("{address}/q/d/l/?s={{symbol}}&i=d&d1={{from}}&d2={{to}}"),
                         adjustment: settings.daily_csv.adjustment.parse()?,
                         http: self.http(settings, usual.http.clone()),
                         ..usual
                     },
                     clock(),
-                );
+                )?;
                 Some(Provider { data: Arc::new(csv), live: None, classes: vec![AssetClass::Stocks], parallel: 1 })
             }
             other => bail!("sources.enabled names {other:?}: known are {}", KNOWN.join(", ")),

@@ -125,6 +125,10 @@ impl LiveSource for Binance {
 
     /// One connection, and while it is renewed a second one. More than [`Binance::shard_size`] assets do not fit: a remark
     /// names each that is left out.
+    fn timeframes(&self) -> &[Timeframe] {
+        &self.settings.timeframes
+    }
+
     async fn follow(&self, assets: &[Asset], events: mpsc::Sender<LiveEvent>, token: CancellationToken) {
         let (shard, left_out) = Shard::new(&self.settings, assets, self.shard_size());
         let dial = Dial {

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::failure::Failure;
 use crate::pace::Budget;
-use crate::simulated::SIMULATED;
+pub(crate) use crate::simulated::SIMULATED;
 
 /// How requests are made.
 #[derive(Debug, Clone)]

@@ -268,7 +268,7 @@ impl Keeper {
         }
         if asset.class() == AssetClass::Macro {
             let known = self.engine.store().observations(&asset.source_symbol, Timestamp::MAX).await?;
-            let news = sources::fred::news(&known, fetched.observations);
+            let news = sources::fred::news(&known, fetched.observations, now);
             if !news.is_empty() {
                 self.engine.receive_observations(&key.symbol, &news).await?;
             }
