@@ -5,7 +5,7 @@
 //! fetched, and nothing is said about first releases and revisions.
 //!
 //! Read in the order of the `mod` lines: what an answer says ([`answer`], [`graph`]), what vintages are and how they are
-//! put together ([`vintages`]), when values are published ([`release`]), what of it is new ([`news`]), and which series
+//! put together ([`vintages`]), when values are published ([`release`]), what of it is new ([`mod@news`]), and which series
 //! are of use ([`panel`]).
 
 pub mod answer;
