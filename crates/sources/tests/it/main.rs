@@ -13,6 +13,10 @@ mod observations;
 mod properties;
 mod real_data;
 
+mod yahoo_chart;
+mod yahoo_client;
+mod yahoo_faults;
+
 use std::path::Path;
 
 use jiff::Timestamp;
