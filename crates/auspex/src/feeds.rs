@@ -182,6 +182,7 @@ impl Feeds {
                         http: self.http(settings, usual.http),
                         ..YahooSettings::default()
                     },
+                    Yahoo::budget(clock()),
                     clock(),
                 ));
                 let classes = vec![AssetClass::Stocks, AssetClass::Crypto];
@@ -195,7 +196,7 @@ impl Feeds {
                 }
                 let key = match settings.fred_api_key.as_str() {
                     "" => None,
-                    text => Some(Key::new(text)?),
+                    text => Some(text.parse::<Key>()?),
                 };
                 let fred = Fred::new(
                     FredSettings {

@@ -40,7 +40,7 @@ async fn reels(store: &dyn Store) -> anyhow::Result<Vec<Reel>> {
     for asset in store.assets().await? {
         let mut bars: BTreeMap<market::Timeframe, Vec<Bar>> = BTreeMap::new();
         let mut adjusted = false;
-        for &timeframe in market::Timeframe::ALL {
+        for timeframe in market::Timeframe::ALL {
             let Some(info) = primary(&series, &asset.symbol, timeframe, Timestamp::MAX) else { continue };
             adjusted |= info.key.adjustment != market::Adjustment::Raw;
             let query = BarQuery { key: &info.key, as_of: Timestamp::MAX, from: None, to: None, last: None };

@@ -47,7 +47,8 @@ pub struct DailyCsvSettings {
     pub suffix: String,
     /// How the prices are adjusted.
     pub adjustment: Adjustment,
-    /// The largest relative difference of two prices that are the same price: what two decimals lose.
+    /// The largest relative difference of two prices that are the same price: what two decimals lose of
+    /// five dollars.
     pub tolerance: f64,
     /// How long after the close of a session its bar is there, and final.
     pub delay: SignedDuration,
@@ -65,7 +66,7 @@ impl Default for DailyCsvSettings {
             suffix: ".us".to_owned(),
             adjustment: Adjustment::Split,
             tolerance: 1e-3,
-            // It is a service of the evening in Europe: bars of a day come some hours after the close.
+            // When such services publish is not documented: the evening is left to them.
             delay: SignedDuration::from_hours(4),
             period: Duration::from_secs(1),
             http: HttpSettings { body_limit: 4 << 20, ..HttpSettings::default() },

@@ -5,7 +5,7 @@
 //! fetched, and nothing is said about first releases and revisions.
 //!
 //! Read in the order of the `mod` lines: what an answer says ([`answer`], [`graph`]), what vintages are and how they are
-//! put together ([`vintages`]), when values are published ([`release`]), what of it is new ([`news`]), and which series
+//! put together ([`vintages`]), when values are published ([`release`]), what of it is new ([`mod@news`]), and which series
 //! are of use ([`panel`]).
 
 pub mod answer;
@@ -31,7 +31,7 @@ use url::Url;
 use crate::failure::Failure;
 use crate::http::HttpSettings;
 use crate::source::{DataSource, Fetched, Request};
-use client::{Archived, Client};
+use client::{Archived, Client, Values};
 use vintages::{FIRST_DAY, Row};
 
 pub use key::{Key, KeyError};
@@ -121,33 +121,27 @@ impl Fred {
     async fn archived(&self, request: &Request<'_>, first: Date) -> Result<Fetched, Failure> {
         // One day more: a row that begins with the window may have begun before it, one that begins later did not.
         let start = first.yesterday().unwrap_or(FIRST_DAY).max(FIRST_DAY);
-        let Archived::Vintages { rows, mut refusals } =
-            self.client.vintages(&request.asset.source_symbol, start).await?
-        else {
-            return self.current(request, false).await;
+        let series = &request.asset.source_symbol;
+        let Archived::Vintages { rows, mut refusals } = self.client.vintages(series, start).await? else {
+            let values = self.client.current(series).await?;
+            return Ok(self.known_from_now(request, values, "is not in the archive of vintages"));
         };
         let is_new = |row: &Row| start == FIRST_DAY || row.realtime_start > start;
-        let series = &request.asset.source_symbol;
-        let observation = |row: Row| row.into_observation(release::released_at(series, row.realtime_start));
+        // What came before its usual time, or before the day it is dated by was over, is known since it came.
+        let now = self.clock.now();
+        let observation = |row: Row| row.into_observation(release::released_at(series, row.realtime_start).min(now));
+        let last = Calendar::Nyse.trading_date(request.to.min(now));
         let (rows, refused) = vintages::merge(rows);
         refused.into_iter().for_each(|text| refusals.push(format!("{series}, {text}")));
-        let observations = rows
-            .into_iter()
-            .filter(is_new)
-            .filter_map(observation)
-            .filter(|observation| observation.known_at < request.to)
-            .collect();
+        let observations =
+            rows.into_iter().filter(|row| is_new(row) && row.realtime_start <= last).filter_map(observation).collect();
         let remarks = refusals.into_remarks(request.asset, request.timeframe);
         Ok(Fetched { observations, remarks, ..Fetched::default() })
     }
 
-    /// Today's values, known from now on.
-    async fn current(&self, request: &Request<'_>, keyless: bool) -> Result<Fetched, Failure> {
+    /// Today's values, known from now on; `why` tells people what stands in the way of more.
+    fn known_from_now(&self, request: &Request<'_>, (values, mut refusals): Values, why: &str) -> Fetched {
         let series = &request.asset.source_symbol;
-        let (values, mut refusals) = match keyless {
-            true => self.client.graph(series).await?,
-            false => self.client.current(series).await?,
-        };
         let known_at = self.clock.now();
         let realtime_start = Calendar::Nyse.trading_date(known_at);
         let mut observations: Vec<Observation> = Vec::with_capacity(values.len());
@@ -159,7 +153,6 @@ impl Fred {
             observations.push(Observation { ref_period, value, realtime_start, realtime_end: None, known_at });
         }
         let mut remarks = refusals.into_remarks(request.asset, request.timeframe);
-        let why = if keyless { "was fetched without a key" } else { "is not in the archive of vintages" };
         remarks.push(Remark {
             kind: RemarkKind::Repaired,
             symbol: Some(request.asset.symbol.clone()),
@@ -171,7 +164,7 @@ impl Fred {
                  known"
             ),
         });
-        Ok(Fetched { observations, remarks, ..Fetched::default() })
+        Fetched { observations, remarks, ..Fetched::default() }
     }
 }
 
@@ -190,10 +183,10 @@ impl DataSource for Fred {
         SignedDuration::ZERO
     }
 
-    /// Every vintage that began on the New York date of `from`, or the day before it, or later, and was known before
-    /// `to`. The day of overlap is on purpose: FRED's days are those of Chicago, and a value is loaded some time after the
-    /// release it counts as known from, so what came between two requests must not fall between them. [`news`] and the
-    /// store know what they have.
+    /// Every vintage that began on a day of the window: from the day before that of `from` in New York through that of
+    /// `to`. Whole days and the day of overlap are on purpose: FRED's days are those of Chicago, and a value is loaded some
+    /// time after the release it counts as known from, so what came between two requests must not fall between them.
+    /// [`news()`] and the store know what they have.
     ///
     /// The first vintage of an archive says that values of long ago were known on that day at the latest, and no more:
     /// nobody may take the distance between their period and that day for a publication lag.
@@ -203,7 +196,8 @@ impl DataSource for Fred {
     async fn fetch(&self, request: &Request<'_>) -> Result<Fetched, Failure> {
         self.check(request.asset)?;
         if !self.has_key {
-            return self.current(request, true).await;
+            let values = self.client.graph(&request.asset.source_symbol).await?;
+            return Ok(self.known_from_now(request, values, "was fetched without a key"));
         }
         self.archived(request, first_vintage(request.from)).await
     }

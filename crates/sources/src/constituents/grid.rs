@@ -1,51 +1,61 @@
 //! A table of a page as rows of plain cells.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use scraper::ElementRef;
 use scraper::node::Node;
 
-/// A cell stretches over so many columns at most.
+/// A table has so many columns at most; what stands further right is not read.
 const WIDEST: usize = 64;
 /// A cell stretches over so many rows at most.
 const TALLEST: usize = 1000;
 /// More rows than any index has members.
-const MOST_ROWS: usize = 20_000;
+const MOST_ROWS: usize = 5000;
+/// A longer text of a cell is cut, in bytes.
+const LONGEST_CELL: usize = 1000;
+
+/// By column: the text of a cell above that stretches down, and over how many more rows.
+type Hanging = BTreeMap<usize, (Rc<str>, usize)>;
 
 /// The rows of a table, cells of tables within it left out. A cell that stretches over columns or rows stands in each of
 /// them.
-pub(super) fn grid(table: ElementRef<'_>) -> Vec<Vec<String>> {
+pub(super) fn grid(table: ElementRef<'_>) -> Vec<Vec<Rc<str>>> {
     let mut grid = Vec::new();
-    // By column: the text of a cell above that stretches down, and over how many more rows.
-    let mut hanging: BTreeMap<usize, (String, usize)> = BTreeMap::new();
+    let mut hanging = Hanging::new();
     for row in rows(table).take(MOST_ROWS) {
-        let mut cells: Vec<String> = Vec::new();
-        let mut next = BTreeMap::new();
-        let fill = |cells: &mut Vec<String>, next: &mut BTreeMap<usize, (String, usize)>| {
-            while let Some((text, n_rows)) = hanging.get(&cells.len()) {
-                if *n_rows > 1 {
-                    next.insert(cells.len(), (text.clone(), n_rows - 1));
-                }
-                cells.push(text.clone());
-            }
-        };
+        let (mut cells, mut next) = (Vec::new(), Hanging::new());
         for cell in row.child_elements().filter(|cell| matches!(cell.value().name(), "td" | "th")) {
-            fill(&mut cells, &mut next);
-            let text = text_of(cell);
-            let n_columns = span(cell, "colspan", WIDEST);
+            hang(&hanging, &mut cells, &mut next);
+            let text: Rc<str> = text_of(cell).into();
             let n_rows = span(cell, "rowspan", TALLEST);
-            for _ in 0..n_columns {
-                if n_rows > 1 {
-                    next.insert(cells.len(), (text.clone(), n_rows - 1));
-                }
-                cells.push(text.clone());
+            for _ in 0..span(cell, "colspan", WIDEST) {
+                put(&text, n_rows, &mut cells, &mut next);
             }
         }
-        fill(&mut cells, &mut next);
+        hang(&hanging, &mut cells, &mut next);
         hanging = next;
         grid.push(cells);
     }
     grid
+}
+
+/// Puts the cells that stretch down from above where they come next.
+fn hang(above: &Hanging, cells: &mut Vec<Rc<str>>, next: &mut Hanging) {
+    while let Some((text, n_rows)) = above.get(&cells.len()) {
+        put(text, *n_rows, cells, next);
+    }
+}
+
+/// Puts a cell that stretches over `n_rows`, this one among them.
+fn put(text: &Rc<str>, n_rows: usize, cells: &mut Vec<Rc<str>>, next: &mut Hanging) {
+    if cells.len() == WIDEST {
+        return;
+    }
+    if n_rows > 1 {
+        next.insert(cells.len(), (Rc::clone(text), n_rows - 1));
+    }
+    cells.push(Rc::clone(text));
 }
 
 /// The rows that are a table's own.
@@ -63,6 +73,9 @@ fn span(cell: ElementRef<'_>, name: &str, most: usize) -> usize {
 fn text_of(cell: ElementRef<'_>) -> String {
     let mut text = String::new();
     for node in cell.descendants() {
+        if text.len() > LONGEST_CELL {
+            break;
+        }
         let Node::Text(part) = node.value() else { continue };
         let is_shown = node.ancestors().take_while(|above| above.id() != cell.id()).all(|above| {
             above.value().as_element().is_none_or(|element| {
@@ -74,6 +87,7 @@ fn text_of(cell: ElementRef<'_>) -> String {
             text.extend(part.chars().filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')));
         }
     }
+    text.truncate(text.floor_char_boundary(LONGEST_CELL));
     without_notes(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 

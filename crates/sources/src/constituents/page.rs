@@ -1,6 +1,7 @@
 //! A page as a list of members.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use market::Symbol;
 use scraper::{Html, Selector};
@@ -10,11 +11,17 @@ use super::grid::grid;
 use super::{Column, List, Member, Members};
 use crate::refusals::Refusals;
 
-/// A longer page is not read, in bytes; the longest known has about two megabytes.
+/// A longer page is not read, in bytes.
 const LONGEST_PAGE: usize = 8 << 20;
 
 /// Elements within elements deeper than this are no page of a table; the parser takes time with the square of it.
 const DEEPEST: usize = 512;
+
+/// So many tags may be judged wrongly.
+const UNSURE: usize = 20_000;
+
+/// A longer name is no company's, in bytes.
+const LONGEST_NAME: usize = 200;
 
 /// The header stands among so many rows from the top.
 const HEADER_ROWS: usize = 5;
@@ -111,13 +118,13 @@ struct Columns {
     first_row: usize,
 }
 
-fn columns(rows: &[Vec<String>], list: &List) -> Result<Columns, PageError> {
+fn columns(rows: &[Vec<Rc<str>>], list: &List) -> Result<Columns, PageError> {
     let top = &rows[..rows.len().min(HEADER_ROWS)];
     let mut first_row = 0;
     let mut find = |column: &Column| match column {
         Column::At(at) => Some(*at),
         Column::Headed(texts) => {
-            let is_header = |cell: &String| texts.iter().any(|text| text.eq_ignore_ascii_case(cell));
+            let is_header = |cell: &Rc<str>| texts.iter().any(|text| text.eq_ignore_ascii_case(cell));
             let (row, at) =
                 top.iter().enumerate().find_map(|(row, cells)| Some((row, cells.iter().position(is_header)?)))?;
             first_row = first_row.max(row + 1);
@@ -137,11 +144,11 @@ fn columns(rows: &[Vec<String>], list: &List) -> Result<Columns, PageError> {
     Ok(Columns { symbol, company, first_row })
 }
 
-fn members(rows: &[Vec<String>], columns: Columns, list: &List) -> Result<Members, PageError> {
+fn members(rows: &[Vec<Rc<str>>], columns: Columns, list: &List) -> Result<Members, PageError> {
     let Columns { symbol, company, first_row } = columns;
     let (mut members, mut seen, mut refusals) = (Vec::new(), HashSet::new(), Refusals::default());
     for (row_idx, cells) in rows.iter().enumerate().skip(first_row) {
-        let cell = |at: usize| cells.get(at).map(String::as_str).unwrap_or_default();
+        let cell = |at: usize| cells.get(at).map(|cell| &**cell).unwrap_or_default();
         let member = member(cell(symbol), cell(company)).and_then(|member| match seen.insert(member.symbol.clone()) {
             true => Ok(member),
             false => Err(format!("{} stands in the table twice", member.symbol)),
@@ -179,19 +186,21 @@ fn member(symbol: &str, company: &str) -> Result<Member, String> {
     if company.is_empty() {
         return Err(format!("{symbol} has no name"));
     }
+    if company.len() > LONGEST_NAME {
+        return Err(format!("the name of {symbol} has {} bytes", company.len()));
+    }
     Ok(Member { symbol, name: company.to_owned() })
 }
 
-/// How deep elements of a page are nested at most, judged by its tags alone. Ends of paragraphs, rows, cells and the like
-/// may be left out, so they are not counted; nor is what stands in scripts and drawings.
+/// How deep elements of a page are nested at most, judged by its tags alone and never too low, but for [`UNSURE`] of
+/// them. Ends of paragraphs, rows, cells and the like may be left out; they close each other and are not counted.
 fn depth(html: &str) -> usize {
-    const NOT_COUNTED: [&str; 33] = [
+    const NOT_COUNTED: [&str; 30] = [
         "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-        "p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "caption", "colgroup", "option",
-        "optgroup", "rp", "rt", "html", "head", "body",
+        "p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "caption", "colgroup", "option", "html",
+        "head", "body",
     ];
-    const SKIPPED: [(&str, &str); 3] = [("script", "</script"), ("style", "</style"), ("svg", "</svg")];
-    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut open, mut deepest, mut n_unsure): (Vec<&str>, usize, usize) = (Vec::new(), 0, 0);
     let mut rest = html;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
@@ -202,15 +211,28 @@ fn depth(html: &str) -> usize {
         if name.is_empty() || NOT_COUNTED.iter().any(|other| is(other)) {
             continue;
         }
-        if let Some((_, end)) = SKIPPED.iter().find(|(skipped, _)| is(skipped)).filter(|_| !ends) {
-            // What is not ended goes on to the end of the page, for the parser too.
-            rest = rest.find(end).map_or("", |at| &rest[at + end.len()..]);
-        } else if ends {
-            depth = depth.saturating_sub(1);
-        } else {
-            depth += 1;
-            deepest = deepest.max(depth);
+        // What stands in scripts and styles is no element, nor does one that ends itself hold another; in drawings, or
+        // outside of them, it may be otherwise.
+        let in_text =
+            open.last().is_some_and(|open| ["script", "style"].iter().any(|text| open.eq_ignore_ascii_case(text)));
+        match ends {
+            true if open.last().is_some_and(|open| is(open)) => {
+                open.pop();
+            }
+            true => {}
+            false if in_text || ends_itself(tag) => n_unsure += 1,
+            false => open.push(name),
+        }
+        deepest = deepest.max(open.len()).max(n_unsure / UNSURE * (DEEPEST + 1));
+        if deepest > DEEPEST {
+            break;
         }
     }
     deepest
+}
+
+fn ends_itself(tag: &str) -> bool {
+    const LONGEST_TAG: usize = 2048;
+    let tag = &tag.as_bytes()[..tag.len().min(LONGEST_TAG)];
+    tag.iter().position(|b| *b == b'>').is_some_and(|end| tag[..end].ends_with(b"/"))
 }

@@ -71,22 +71,29 @@ pub(super) async fn ask(client: &Client, symbols: &str) -> Result<Vec<LastPrice>
     let mut pass = client.pass.lock().await;
     let mut may_renew = pass.is_some();
     loop {
-        let current = match pass.take() {
+        let current = match &mut *pass {
             Some(current) => current,
-            None => crumb::get(client).await?,
+            none => none.insert(crumb::get(client).await?),
         };
         let mut url = client.query_url("v7/finance/quote")?;
         url.query_pairs_mut()
             .append_pair("symbols", symbols)
             .append_pair("formatted", "false")
             .append_pair("crumb", current.crumb());
-        let answer = client.with_failover(client.get(url, &[("cookie", &current.cookies())])).await?;
-        if answer.status != 401 {
-            *pass = Some(current);
-            return read_answer(&answer);
-        }
-        if !std::mem::take(&mut may_renew) {
-            return Err(answer.failure());
+        let cookies = current.cookies();
+        let answer = async {
+            let answer = client.get(url, &[("cookie", &cookies)]).await?;
+            // The one refusal that a new pass may change.
+            if answer.status == 401 { Err(answer.failure()) } else { read_answer(&answer) }
+        };
+        match client.with_failover(answer).await {
+            Err(Failure::Refused { status: 401, .. }) if std::mem::take(&mut may_renew) => *pass = None,
+            outcome => {
+                if let Err(Failure::Refused { status: 401, .. }) = outcome {
+                    *pass = None;
+                }
+                return outcome;
+            }
         }
     }
 }

@@ -84,7 +84,7 @@ async fn an_archive_comes_whole_on_many_pages() {
     }
     // Two a second, and no burst.
     let passed = clock.now().duration_since(start);
-    assert!(passed >= SignedDuration::from_millis(500 * (asked.len() as i64 - 1)), "{passed}");
+    assert!(passed >= SignedDuration::from_millis(500 * i64::try_from(asked.len() - 1).unwrap()), "{passed}");
     assert!(fetched.observations.iter().all(|o| o.known_at == released_at("CPIAUCSL", o.realtime_start)));
 }
 
@@ -124,12 +124,24 @@ async fn what_is_new_since_an_instant_is_asked_for_with_a_day_of_overlap() {
         let fetched = ask(&fred, &asset("GDP"), from, Timestamp::MAX).await.unwrap();
         let since = |row: &&Row| row.realtime_start >= day - 1.day();
         assert_eq!(rows(&fetched), expected.iter().filter(since).copied().collect::<Vec<_>>());
-        // And of that only what was known before the end.
+        // And of that only what began by the last day.
         let to = from + SignedDuration::from_hours(24 * 40);
         let part = ask(&fred, &asset("GDP"), from, to).await.unwrap();
-        let known = |o: &&market::Observation| o.known_at < to;
+        let known = |o: &&market::Observation| o.realtime_start <= day + 40.days();
         assert_eq!(part.observations, fetched.observations.iter().filter(known).cloned().collect::<Vec<_>>());
     }
+}
+
+#[tokio::test]
+async fn what_is_there_before_its_time_is_known_since_it_came() {
+    let row =
+        Row { ref_period: date(2026, 8, 22), value: 230.0, realtime_start: date(2026, 8, 26), realtime_end: LAST_DAY };
+    let server = Loopback::serve(move |url| Archive(vec![row]).answer(url, WIDE));
+    let (fred, clock) = source(&server, Some(KEY));
+    let to = clock.now();
+    let fetched = ask(&fred, &asset("ICSA"), to - SignedDuration::from_hours(1), to).await.unwrap();
+    let known_at = fetched.observations[0].known_at;
+    assert!(to <= known_at && known_at <= clock.now(), "{known_at}");
 }
 
 #[tokio::test]

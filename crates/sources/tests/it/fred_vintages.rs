@@ -94,11 +94,9 @@ fn promise_2_a_vintage_is_known_from_its_release_on() {
     check("ICSA", date(2026, 8, 6), "2026-08-07T04:00:00Z");
     check("SOMETHING", date(2026, 8, 6), "2026-08-07T04:00:00Z");
     check("GDP", date(1991, 12, 4), "1991-12-05T05:00:00Z");
-    released_at("GDP", LAST_DAY);
-    released_at("ICSA", LAST_DAY);
-    released_at("GDP", FIRST_DAY);
-    released_at("GDP", Date::MIN);
-    released_at("GDP", Date::MAX);
+    for day in [FIRST_DAY, LAST_DAY, Date::MIN, Date::MAX] {
+        assert!(released_at("GDP", day) > jiff::Timestamp::MIN && released_at("ICSA", day) > jiff::Timestamp::MIN);
+    }
 }
 
 #[test]
