@@ -1,10 +1,16 @@
 //! The simulated market, through its public face.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod daily_csv;
 mod economy;
 mod feed;
+mod fred;
+mod pages;
 mod prices;
 mod tape;
+mod yahoo;
+mod yahoo_server;
+mod yahoo_stream;
 
 use std::sync::OnceLock;
 

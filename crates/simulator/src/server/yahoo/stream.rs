@@ -98,9 +98,9 @@ pub(super) async fn serve(yahoo: Arc<Yahoo>, mut socket: WebSocket, version: Ver
     let mut subscriptions = Subscriptions::new(exchange.now());
     let every = SignedDuration::try_from_secs_f64(1.0 / exchange.ticks_a_second.max(1e-3))
         .unwrap_or(SignedDuration::from_secs(1));
+    let mut due = exchange.now();
     loop {
-        let next = exchange.now().saturating_add(every).unwrap_or(Timestamp::MAX);
-        let wait = exchange.clock.wait_until(next).unwrap_or(LEAST_WAIT).clamp(LEAST_WAIT, MOST_WAIT.max(LEAST_WAIT));
+        let wait = exchange.clock.wait_until(due).unwrap_or(LEAST_WAIT).clamp(LEAST_WAIT, MOST_WAIT);
         let tick = tokio::time::sleep(wait);
         tokio::pin!(tick);
         loop {
@@ -113,6 +113,11 @@ pub(super) async fn serve(yahoo: Arc<Yahoo>, mut socket: WebSocket, version: Ver
                 },
             }
         }
+        let now = exchange.now();
+        if now < due {
+            continue;
+        }
+        due = now.saturating_add(every).unwrap_or(Timestamp::MAX);
         for trade in subscriptions.trades(exchange) {
             let sent = tokio::time::timeout(SEND_TIMEOUT, socket.send(Message::Text(trade.frame(version).into())));
             if !matches!(sent.await, Ok(Ok(()))) {
