@@ -217,7 +217,7 @@ impl Feeds {
                 let address = url.as_str().trim_end_matches('/');
                 let csv = DailyCsv::new(
                     DailyCsvSettings {
-                        name: self.named(&usual.name),
+                        name: self.named(name),
                         template: format!("{address}/q/d/l/?s={{symbol}}&i=d&d1={{from}}&d2={{to}}"),
                         adjustment: settings.daily_csv.adjustment.parse()?,
                         http: self.http(settings, usual.http.clone()),

@@ -24,6 +24,9 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// A stream tells a bar by itself: it is asked for only when it has not come so long after it could have.
 const STREAM_PATIENCE: SignedDuration = SignedDuration::from_secs(8);
 
+/// A source that stands behind waits so long for the one before it to tell the past, and asks then in its place.
+const FIRST_COMES_FIRST: SignedDuration = SignedDuration::from_mins(2);
+
 /// One series of one source.
 #[derive(Debug)]
 pub(super) struct Follower {
@@ -41,6 +44,7 @@ pub(super) struct Follower {
     pub(super) streamed: bool,
     /// Close of the newest bar that is stored; of a macro series when it was last asked for.
     pub(super) newest: Option<Timestamp>,
+    begun_at: Timestamp,
     next_ask: Timestamp,
     next_look: Timestamp,
     look_pause: SignedDuration,
@@ -81,6 +85,7 @@ impl Follower {
             stands_behind: duty.stands_behind.clone(),
             streamed,
             newest,
+            begun_at: now,
             next_ask: now,
             next_look: now + SECOND_LOOK,
             look_pause: SECOND_LOOK,
@@ -99,6 +104,11 @@ impl Follower {
     pub(super) fn wakes_at(&self, board: &Board) -> Option<Timestamp> {
         if self.asking {
             return None;
+        }
+        if self.newest.is_none() && self.stands_behind.is_some() {
+            // The past of the first comes first.
+            let begun = board.newest(&self.key.symbol, self.key.timeframe).is_some();
+            return Some(if begun { self.next_ask } else { self.next_ask.max(self.begun_at + FIRST_COMES_FIRST) });
         }
         let next = match self.newest {
             Some(_) if self.look_at_all => Timestamp::MIN,

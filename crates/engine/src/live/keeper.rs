@@ -263,7 +263,11 @@ impl Keeper {
                 from: Some(action.effective_at()),
                 ..remark(RemarkKind::Action, &key, format!("{:?} with the ex-date {}", action.kind, action.ex_date))
             }));
-            self.engine.receive_actions(&key.symbol, &actions).await?;
+            match window.first {
+                // Panels are assembled when the whole past is there.
+                true => drop(self.engine.store().put_actions(&key.symbol, &actions).await?),
+                false => self.engine.receive_actions(&key.symbol, &actions).await?,
+            }
             self.waiting_since.get_or_insert_with(tokio::time::Instant::now);
         }
         if asset.class() == AssetClass::Macro {
