@@ -154,8 +154,8 @@ async fn minutes_are_asked_for_by_weeks_and_never_beyond_reach() {
     assert_eq!(fetched, Fetched::default());
     let asked = vendor.asked();
     assert_eq!(asked.len(), 5);
-    for (week, target) in asked.iter().enumerate() {
-        let from = at(NOW) - SignedDuration::from_hours(29 * 24) + SignedDuration::from_hours(7 * 24) * week as i32;
+    for (week, target) in (0_i32..).zip(&asked) {
+        let from = at(NOW) - SignedDuration::from_hours(29 * 24) + SignedDuration::from_hours(7 * 24) * week;
         assert!(target.contains(&format!("period1={}&", from.as_second())), "{target}");
     }
     for timeframe in [Timeframe::M1, Timeframe::H1] {
