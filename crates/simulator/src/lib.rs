@@ -8,8 +8,8 @@
 //! numbers are functions of (seed, stream, index), see `noise`; the state that runs through time (volatilities, levels)
 //! always starts at the same instant. Same build, same seed, same setup: same bytes.
 //!
-//! How it moves: `panel` (volatility in two time scales, common and own; jumps; leverage), `shape` (a bar's high and low,
-//! and the path within it), `coins`, `sessions` (stocks and their volatility index), `economy` (macro series, their
+//! How it moves: `panel` (volatility in two time scales, common and own; jumps; leverage), `shape` (a bar's high and low),
+//! `path` (prices within it), `coins`, `sessions` (stocks and their volatility index), `economy` (macro series, their
 //! releases and revisions).
 //!
 //! A [`Tape`] holds what such a market, or a recorded one, has to tell, and [`server`] tells it over the vendors' protocols
@@ -27,6 +27,7 @@ mod character;
 mod coins;
 mod economy;
 mod panel;
+mod path;
 mod sessions;
 mod shape;
 

@@ -11,6 +11,7 @@ pub(crate) mod daily_csv;
 pub(crate) mod faults;
 pub(crate) mod fred;
 pub(crate) mod pages;
+pub(crate) mod params;
 pub(crate) mod yahoo;
 
 use std::sync::Arc;

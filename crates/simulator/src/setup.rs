@@ -107,6 +107,11 @@ impl Market {
         &self.plan.assets
     }
 
+    /// What everything random follows from.
+    pub(crate) fn seed(&self) -> u64 {
+        self.plan.setup.seed
+    }
+
     /// What is bound to happen in the first month of the live feed: an outage, a split, a revision; each where the
     /// universe has an asset for it.
     #[must_use]

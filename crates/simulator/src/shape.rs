@@ -1,10 +1,11 @@
-//! From a return to a bar, and to the path within it.
+//! From a return to a bar.
 
 use jiff::Timestamp;
 use market::Bar;
 
 use crate::noise::Stream;
 use crate::panel::Draw;
+use crate::path::Path;
 
 /// Where an asset's price stands, and how finely it is quoted.
 #[derive(Debug, Clone, Copy)]
@@ -95,40 +96,10 @@ impl Price {
     }
 }
 
-/// Halvings of the path within a bar: finer than anyone looks.
-const HALVINGS: u32 = 12;
-
 impl Shaped {
-    /// The price at an instant within the bar: from the open through both extremes to the close, never beyond them.
+    /// The price at an instant within the bar.
     pub(crate) fn price_at(&self, instant: Timestamp) -> f64 {
-        let bar = &self.bar;
-        let index = bar.open_time.as_second() as u64;
-        let place = |lane, low: f64, high: f64| low + self.stream.uniform(index, lane) * (high - low);
-        let (first, second) = (place(22, 0.08, 0.45), place(23, 0.5, 0.95));
-        let low_first = place(24, 0.0, 1.0) < if bar.close >= bar.open { 0.75 } else { 0.25 };
-        let (a, b) = if low_first { (bar.low, bar.high) } else { (bar.high, bar.low) };
-        let turns = [(0.0, bar.open), (first, a), (second, b), (1.0, bar.close)];
-        let at = self.elapsed(instant);
-        let leg = turns[1..3].iter().filter(|turn| turn.0 <= at).count();
-        let (mut from, mut to) = (turns[leg], turns[leg + 1]);
-        // Halve the leg towards the instant; each midpoint strays from the straight line as a Brownian bridge would.
-        let width = (bar.high - bar.low) / 2.0;
-        let mut node = leg as u64 + 1;
-        for _ in 0..HALVINGS {
-            let middle = f64::midpoint(from.0, to.0);
-            let stray = 0.5 * width * (to.0 - from.0).sqrt() * self.stream.normal(index, 64 + node);
-            let price = (f64::midpoint(from.1, to.1) + stray).clamp(bar.low, bar.high);
-            node *= 2;
-            if at < middle {
-                to = (middle, price);
-            } else {
-                from = (middle, price);
-                node += 1;
-            }
-        }
-        let share = (at - from.0) / (to.0 - from.0);
-        let price = from.1 + share * (to.1 - from.1);
-        round(price, self.decimals).clamp(bar.low, bar.high)
+        Path::with_decimals(self.bar, self.decimals, self.stream).price_at(instant)
     }
 
     /// The share of the bar that has passed at an instant, in [0, 1].

@@ -9,10 +9,7 @@ use url::Url;
 
 use crate::failure::Failure;
 use crate::pace::Budget;
-
-/// The header by which a simulated market says that it is one. Its value tells the run, the speed of its clock and what
-/// the clock shows, as [`SimulatedRun`] reads it.
-pub const SIMULATED: &str = "x-auspex-simulated";
+pub(crate) use crate::simulated::SIMULATED;
 
 /// How requests are made.
 #[derive(Debug, Clone)]

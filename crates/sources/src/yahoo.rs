@@ -221,6 +221,10 @@ impl LiveSource for Yahoo {
         }
     }
 
+    fn timeframes(&self) -> &[Timeframe] {
+        &[]
+    }
+
     async fn follow(&self, assets: &[Asset], events: mpsc::Sender<LiveEvent>, token: CancellationToken) {
         let followed: Vec<Asset> = assets.iter().filter(|asset| self.follows(asset)).cloned().collect();
         stream::follow(&self.client, &*self.clock, &followed, &events, &token).await;

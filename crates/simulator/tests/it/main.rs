@@ -4,6 +4,7 @@
 mod economy;
 mod feed;
 mod prices;
+mod tape;
 
 use std::sync::OnceLock;
 

@@ -13,9 +13,19 @@ mod observations;
 mod properties;
 mod real_data;
 
+<<<<<<< .merge_file_B66WOd
+mod constituents;
+mod daily_csv;
+mod fred;
+mod fred_archive;
+mod fred_fixtures;
+mod fred_vintages;
+mod loopback;
+=======
 mod yahoo_chart;
 mod yahoo_client;
 mod yahoo_faults;
+>>>>>>> .merge_file_4qEwWW
 
 use std::path::Path;
 
