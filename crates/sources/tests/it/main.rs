@@ -13,7 +13,6 @@ mod observations;
 mod properties;
 mod real_data;
 
-<<<<<<< .merge_file_B66WOd
 mod constituents;
 mod daily_csv;
 mod fred;
@@ -21,11 +20,9 @@ mod fred_archive;
 mod fred_fixtures;
 mod fred_vintages;
 mod loopback;
-=======
 mod yahoo_chart;
 mod yahoo_client;
 mod yahoo_faults;
->>>>>>> .merge_file_4qEwWW
 
 use std::path::Path;
 
