@@ -91,7 +91,12 @@ impl Client {
                 .append_pair("events", "div,splits");
             self.with_failover(async {
                 let answer = self.get(url, &[]).await?;
-                read_answer(&answer, spelling)
+                let outcome = read_answer(&answer, spelling);
+                if let Err(Failure::Limited { host, status, retry_after: None }) = outcome {
+                    let retry_after = Some(self.begin_rest(None));
+                    return Err(Failure::Limited { host, status, retry_after });
+                }
+                outcome
             })
             .await
         })

@@ -20,6 +20,20 @@ pub(super) fn margin(class: AssetClass, timeframe: Timeframe) -> SignedDuration 
     }
 }
 
+/// Where quotes are late at all, they are so by a quarter of an hour.
+const LATE: SignedDuration = SignedDuration::from_mins(20);
+
+/// Bars that closed by then are final at `now`: their margin has passed, and the vendor has seen trades since. One that
+/// has seen none is late, or nobody trades: then a little more time must have passed.
+fn settled(chart: &Chart, request: &Request<'_>, now: Timestamp) -> Timestamp {
+    let before = |span: SignedDuration| now.saturating_sub(span).unwrap_or(Timestamp::MIN);
+    let margin = before(margin(request.asset.class(), request.timeframe));
+    match chart.meta.regular_market_time.and_then(|seconds| Timestamp::from_second(seconds).ok()) {
+        Some(last_trade) => margin.min(last_trade.max(before(LATE))),
+        None => margin,
+    }
+}
+
 /// How Yahoo names a bar length; `None` for those that are not asked for.
 pub(super) const fn interval(timeframe: Timeframe) -> Option<&'static str> {
     Some(match timeframe {
@@ -67,7 +81,7 @@ pub fn read_chart(chart: &Chart, request: &Request<'_>, now: Timestamp, host: &s
     let mut taken = take(chart, &places, asset.kind, &mut notes);
     faults::repair(&mut taken.rows, &beside);
 
-    let settled = now.saturating_sub(margin(asset.class(), request.timeframe)).unwrap_or(Timestamp::MIN);
+    let settled = settled(chart, request, now);
     let asked = |at: Timestamp| request.from <= at && at < request.to;
     for (span, row) in taken.spans.iter().zip(&taken.rows) {
         let Some(span) = span.filter(|span| span.close_time <= settled && asked(span.open_time)) else { continue };
@@ -84,7 +98,7 @@ pub fn read_chart(chart: &Chart, request: &Request<'_>, now: Timestamp, host: &s
     }
     notes.retain(|note| note.span.is_none_or(|span| span.close_time <= settled && asked(span.open_time)));
     if asset.class() == AssetClass::Stocks {
-        actions(chart, request, &places, &beside, &taken.rows, unit, (&mut fetched, &mut notes));
+        actions(chart, (request, now), &places, &beside, &taken.rows, unit, (&mut fetched, &mut notes));
     }
     if asset.class() == AssetClass::Crypto
         && let (Some(first), Some(last)) = (fetched.bars.first(), fetched.bars.last())
@@ -299,7 +313,7 @@ pub(super) fn seven_digits(value: f64) -> f64 {
 
 fn actions(
     chart: &Chart,
-    request: &Request<'_>,
+    (request, now): (&Request<'_>, Timestamp),
     places: &Places<'_>,
     beside: &Beside,
     rows: &[Row],
@@ -309,7 +323,7 @@ fn actions(
     let action = |ex_date, kind| {
         let session = places.calendar.day(ex_date)?;
         let asked = request.from <= session.open_time && session.open_time < request.to;
-        asked.then_some(Action { ex_date, kind, known_at: session.open_time })
+        (asked && session.open_time <= now).then_some(Action { ex_date, kind, known_at: session.open_time })
     };
     for event in &chart.splits {
         let (numerator, denominator) = (event.numerator, event.denominator);

@@ -240,20 +240,20 @@ impl Follower<'_> {
                 }
             }
             let (at, instant) = last_heard;
-            let now = self.clock.now();
-            if now.duration_since(at) > SILENCE && instant.elapsed() > REAL_SILENCE && self.is_open_since(at) {
+            // Between sessions there is nothing to say.
+            let silent = self.open_since().map(|open| self.clock.now().duration_since(open.max(at)));
+            if silent.is_some_and(|silent| silent > SILENCE) && instant.elapsed() > REAL_SILENCE {
                 return Ok(lost("the stream fell silent"));
             }
         }
     }
 
-    /// Whether a market was open for all of the silence since `at`.
-    fn is_open_since(&self, at: Timestamp) -> bool {
+    /// Since when the longest open of the followed markets is open; `None` while all are closed.
+    fn open_since(&self) -> Option<Timestamp> {
         let now = self.clock.now();
-        self.followed.values().any(|followed| {
-            let running = Calendar::of(followed.class).bar_closing_after(Timeframe::D1, now);
-            running.is_some_and(|span| span.open_time.max(at) + SILENCE < now)
-        })
+        let running = |followed: &Followed| Calendar::of(followed.class).bar_closing_after(Timeframe::D1, now);
+        let opened = self.followed.values().filter_map(running).map(|span| span.open_time);
+        opened.filter(|open| *open <= now).min()
     }
 
     /// Tells what a message says; whether it said anything.
@@ -286,9 +286,9 @@ impl Follower<'_> {
         Ok(Some(Price { symbol: followed.symbol.clone(), price: seven_digits(price), event_time }))
     }
 
-    /// Asks for prices until the stream is to be tried again.
+    /// Asks for prices until the stream is to be tried again, while there are any to ask for.
     async fn poll(&self, poll: &mut Poll, until: Timestamp) -> Result<(), Gone> {
-        while poll.next() < until {
+        while poll.next() < until && self.open_since().is_some() {
             let wait = async { tokio::join!(pace::sleep_until(self.clock, poll.next()), tokio::time::sleep(SOON)) };
             self.listener.unless_gone(wait).await?;
             let asked = poll.once(self.client, self.clock, self.followed);

@@ -154,9 +154,13 @@ fn only_final_days_are_given() {
     check(&[a.clone(), b.clone(), c], meta.clone(), "2025-10-31T23:00:00Z", &[thursday], &[]);
     let same = cells(live, 11.0, 6.0);
     check(&[a.clone(), b.clone(), same], meta.clone(), "2025-10-31T23:00:00Z", &[thursday, friday], &[]);
-    // A quarter of an hour after the close the day is final.
-    check(&[a.clone(), b.clone()], meta.clone(), "2025-10-31T20:14:59Z", &[thursday], &[]);
-    check(&[a, b], meta, "2025-10-31T20:15:00Z", &[thursday, friday], &[]);
+    // A quarter of an hour after the close the day is final; a little later when no trade since the close was seen.
+    let both = [a, b];
+    check(&both, meta.clone(), "2025-10-31T20:19:59Z", &[thursday], &[]);
+    check(&both, meta, "2025-10-31T20:20:00Z", &[thursday, friday], &[]);
+    let closed = json!({"regularMarketTime": at("2025-10-31T20:00:01Z").as_second()});
+    check(&both, closed.clone(), "2025-10-31T20:14:59Z", &[thursday], &[]);
+    check(&both, closed, "2025-10-31T20:15:00Z", &[thursday, friday], &[]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Asking and following, against vendors on loopback.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -153,8 +154,8 @@ async fn minutes_are_asked_for_by_weeks_and_never_beyond_reach() {
     assert_eq!(fetched, Fetched::default());
     let asked = vendor.asked();
     assert_eq!(asked.len(), 5);
-    for (week, target) in asked.iter().enumerate() {
-        let from = at(NOW) - SignedDuration::from_hours(29 * 24) + SignedDuration::from_hours(7 * 24) * week as i32;
+    for (week, target) in (0_i32..).zip(&asked) {
+        let from = at(NOW) - SignedDuration::from_hours(29 * 24) + SignedDuration::from_hours(7 * 24) * week;
         assert!(target.contains(&format!("period1={}&", from.as_second())), "{target}");
     }
     for timeframe in [Timeframe::M1, Timeframe::H1] {
@@ -394,23 +395,47 @@ async fn consent_is_given_where_the_cookie_is_not() {
     assert_eq!(shown(&events)[4], "AAPL 1.5 1970-01-01T00:00:01Z", "{:?}", vendor.asked());
 }
 
-#[tokio::test]
-async fn a_crumb_that_is_not_valid_any_more_is_replaced_once() {
-    let vendor = Vendor::new(|head, n| {
+/// What a follower without a stream is told when crumbs are good for `uses` quotes each.
+async fn polled(uses: usize, n_events: usize) -> (Vec<String>, usize, usize) {
+    let (crumbs, quotes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let vendor = Vendor::new(move |head, _| {
         let target = head.split(' ').nth(1).unwrap();
+        let n_crumbs = crumbs.load(Ordering::Relaxed);
         match target.split('?').next().unwrap() {
             "/fc" => (404, "set-cookie: A3=abc\r\n".to_owned(), Vec::new()),
-            path if path.ends_with("getcrumb") => reply(200, format!("crumb{n}")),
+            path if path.ends_with("getcrumb") => {
+                crumbs.fetch_add(1, Ordering::Relaxed);
+                reply(200, format!("crumb{}", n_crumbs + 1))
+            }
             path if path.ends_with("quote") => {
-                let said = json!({"finance": {"result": null, "error": {"code": "Unauthorized", "description": "Invalid Crumb"}}});
-                reply(401, said.to_string())
+                let is_newest = target.ends_with(&format!("crumb=crumb{n_crumbs}"));
+                if is_newest && quotes.load(Ordering::Relaxed) < n_crumbs * uses {
+                    let time = quotes.fetch_add(1, Ordering::Relaxed);
+                    let quote = json!([{"symbol": "AAPL", "regularMarketPrice": 1.5, "regularMarketTime": time}]);
+                    return reply(200, json!({"quoteResponse": {"result": quote, "error": null}}).to_string());
+                }
+                let said = json!({"code": "Unauthorized", "description": "Invalid Crumb"});
+                reply(401, json!({"finance": {"result": null, "error": said}}).to_string())
             }
             _ => reply(500, ""),
         }
     })
     .await;
-    let events = events(settings(&vendor), 5).await;
-    assert!(shown(&events)[4].starts_with("refused no prices: "), "{:?}", shown(&events));
+    let mut told = shown(&events(settings(&vendor), n_events).await);
+    told.retain(|event| event != "down");
     let n = |part: &str| vendor.asked().iter().filter(|target| target.contains(part)).count();
-    assert_eq!((n("getcrumb"), n("/v7/finance/quote")), (1, 1), "a new crumb that is refused is not tried again");
+    (told, n("getcrumb"), n("/v7/finance/quote"))
+}
+
+#[tokio::test]
+async fn a_crumb_that_is_not_valid_any_more_is_replaced_once() {
+    // The second quote is refused, and had with a new crumb.
+    let (told, n_crumbs, n_quotes) = polled(1, 7).await;
+    let prices = |told: &[String]| told.iter().filter(|event| event.starts_with("AAPL")).count();
+    assert!(prices(&told) >= 2, "{told:?}");
+    assert!((n_crumbs, n_quotes) >= (2, 3));
+    // A new crumb that is refused is not tried again at once.
+    let (told, n_crumbs, n_quotes) = polled(0, 5).await;
+    assert!(told[1].starts_with("refused no prices: "), "{told:?}");
+    assert_eq!((n_crumbs, n_quotes), (1, 1));
 }

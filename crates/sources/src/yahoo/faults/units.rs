@@ -67,8 +67,10 @@ pub(super) fn steps(rows: &mut [Row], beside: &Beside) {
     }
     let n_in_run = |run: usize| runs.iter().filter(|other| **other == run).count();
     // The newest rows that were traded say what is meant: stale rows copy an old price in whatever unit.
-    let trusted = |at: &usize| rows[*at].volume > 0.0 && n_in_run(runs[*at]) >= ENOUGH;
-    let anchor = (0..rows.len()).rev().find(trusted).unwrap_or(rows.len() - 1);
+    let enough = |at: &usize| n_in_run(runs[*at]) >= ENOUGH;
+    let newest = || (0..rows.len()).rev();
+    let anchor = newest().find(|at| rows[*at].volume > 0.0 && enough(at));
+    let anchor = anchor.or_else(|| newest().find(enough)).unwrap_or(rows.len() - 1);
     let last_run = runs[rows.len() - 1];
     for at in 0..rows.len() {
         let off = levels[at] - levels[anchor];
