@@ -22,7 +22,7 @@ use crate::pace::{Budget, sleep};
 use crate::source::LiveEvent;
 
 use super::allowance::Allowance;
-use super::hosts::{Hosts, under};
+use super::hosts::{HOST_REST, Hosts, under};
 use super::message::Refusal;
 use super::rest::RESTRICTED;
 use super::shard::{Heard, Inbox, Shard};
@@ -45,9 +45,6 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(3);
 /// Events that are held while a connection is being subscribed. Prices beyond it are dropped.
 const HELD_WHILE_SUBSCRIBING: usize = 20_000;
 
-/// A host in trouble is passed over for so long.
-const HOST_REST: SignedDuration = SignedDuration::from_mins(2);
-
 /// Everything needed to open a connection for a shard, as often as it must be.
 #[derive(Debug, Clone)]
 pub(super) struct Dial {
@@ -61,7 +58,7 @@ pub(super) struct Dial {
 
 impl Dial {
     /// A connection that follows everything the shard does, at the preferred host that serves this place.
-    pub(super) async fn open(self) -> Result<Connection, Failure> {
+    pub(super) async fn open(self) -> Result<Box<Connection>, Failure> {
         loop {
             self.attempts.spend(NonZeroU32::MIN).await;
             let now = self.clock.now();
@@ -86,12 +83,12 @@ impl Dial {
         }
     }
 
-    async fn open_at(&self, base: &Url) -> Result<Connection, Failure> {
+    async fn open_at(&self, base: &Url) -> Result<Box<Connection>, Failure> {
         let host = host_of(base);
         let socket = tokio::time::timeout(self.http.timeout, self.upgrade(base, &host));
         let socket = socket.await.map_err(|_| unreachable(&host, "no answer in time"))??;
         let heard_at = (self.clock.now(), Instant::now());
-        let mut connection = Connection {
+        let mut connection = Box::new(Connection {
             socket,
             host,
             shard: Arc::clone(&self.shard),
@@ -99,7 +96,7 @@ impl Dial {
             inbox: Inbox::default(),
             heard_at,
             opened_at: heard_at.0,
-        };
+        });
         connection.subscribe(self.http.timeout).await?;
         Ok(connection)
     }

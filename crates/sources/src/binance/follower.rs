@@ -46,8 +46,8 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(60);
 /// How long to wait where no host serves this place, or what answers is not the exchange.
 const LONG_PAUSE: Duration = Duration::from_secs(3600);
 
-/// A closed bar is held until it has closed by our clock too; clocks may disagree by so much.
-const CLOCKS_DISAGREE: SignedDuration = SignedDuration::from_secs(5);
+/// A closed bar is held until it has closed by our clock too, when that is no longer than this; real time.
+const CLOCKS_DISAGREE: Duration = Duration::from_secs(5);
 
 /// How often silence and age are looked at; real time, as looking costs nothing.
 const LOOK: Duration = Duration::from_millis(500);
@@ -125,10 +125,12 @@ impl Follower {
 
     /// Tells what a connection says, and what those say that take over from it, until one ends before the next has begun.
     /// Why it ended.
-    async fn listen(&mut self, mut current: Connection) -> Result<String, Gone> {
+    async fn listen(&mut self, mut current: Box<Connection>) -> Result<String, Gone> {
         let mut next = Successor::None;
         let mut renew_at = self.renewal_of(&current);
         let mut suspected = false;
+        // Whether the next connection is about to be closed too.
+        let mut hurried = false;
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -147,20 +149,21 @@ impl Follower {
                     heard => self.take(heard).await?,
                 },
                 said = next.next() => match said {
-                    Said::Opened(Ok(connection)) => next = self.overlap(connection),
+                    Said::Opened(Ok(connection)) => (next, hurried) = (self.overlap(connection), false),
                     Said::Opened(Err(failure)) => {
                         let pause = RENEWAL_PAUSE.max(failure.retry_after().unwrap_or(Duration::ZERO));
                         tracing::warn!(source = %self.name, "no second connection: {}", failure.in_words());
                         next = self.succeed_after(pause);
                     }
                     Said::Heard(Heard::Ended(_)) => next = self.succeed_after(RENEWAL_PAUSE),
+                    Said::Heard(Heard::Shutdown) => hurried = true,
                     Said::Heard(heard) => self.take(heard).await?,
                     Said::TookOver => {
                         let Successor::Open { connection, .. } = std::mem::replace(&mut next, Successor::None) else {
                             continue;
                         };
                         std::mem::replace(&mut current, connection).close().await;
-                        renew_at = self.renewal_of(&current);
+                        renew_at = if hurried { self.dial.clock.now() } else { self.renewal_of(&current) };
                         tracing::info!(source = %self.name, "the connection was renewed at {}", current.host);
                     }
                 },
@@ -199,7 +202,7 @@ impl Follower {
         }))
     }
 
-    fn overlap(&self, connection: Connection) -> Successor {
+    fn overlap(&self, connection: Box<Connection>) -> Successor {
         let clock = self.dial.clock.clone();
         let overlap = Box::pin(async move { at_least(&*clock, OVERLAP).await });
         Successor::Open { connection, overlap }
@@ -221,10 +224,9 @@ impl Follower {
     }
 
     async fn take_bar(&mut self, symbol: Symbol, timeframe: Timeframe, bar: Bar) -> Result<(), Gone> {
-        let early = bar.close_time.duration_since(self.dial.clock.now());
-        if early > CLOCKS_DISAGREE {
-            let reason =
-                format!("the {timeframe} bar of {symbol} closes {early:#} from now, and is said to have closed");
+        let wait = self.dial.clock.wait_until(bar.close_time);
+        if wait.is_none_or(|wait| wait > CLOCKS_DISAGREE) {
+            let reason = format!("the {timeframe} bar of {symbol} said to have closed closes at {}", bar.close_time);
             return self.refuse(Refusal { kind: "bar of the future", reason }).await;
         }
         if !self.told.is_news(&symbol, timeframe, &bar) {
@@ -260,16 +262,16 @@ fn least_pause(failure: &Failure) -> Duration {
 /// The connection that will take over.
 enum Successor {
     None,
-    Opening(Pin<Box<dyn Future<Output = Result<Connection, Failure>> + Send>>),
+    Opening(Pin<Box<dyn Future<Output = Result<Box<Connection>, Failure>> + Send>>),
     /// Both are heard until the overlap is over.
     Open {
-        connection: Connection,
+        connection: Box<Connection>,
         overlap: Pin<Box<dyn Future<Output = ()> + Send>>,
     },
 }
 
 enum Said {
-    Opened(Result<Connection, Failure>),
+    Opened(Result<Box<Connection>, Failure>),
     Heard(Heard),
     TookOver,
 }

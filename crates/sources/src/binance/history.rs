@@ -57,7 +57,7 @@ impl Rest {
             let (is_empty, before) = (rows.is_empty(), from);
             let mut page =
                 Page { rest: self, request, answer: &answer, exchange_now, fetched: &mut fetched, next: from };
-            let running = rows.into_iter().fold(false, |running, row| page.take(row) || running);
+            let running = rows.into_iter().any(|row| page.take(row));
             from = page.next;
             if is_empty || running {
                 break;
@@ -82,7 +82,7 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Takes a row that belongs to the window and has closed. Whether it is the running one, after which no other comes.
+    /// Takes a row that belongs to the window and has closed. Whether it is one that has not, after which none has.
     fn take(&mut self, row: Result<KlineRow, RefusedRow>) -> bool {
         let open_time = match &row {
             Ok(row) => Some(row.bar.open_time),

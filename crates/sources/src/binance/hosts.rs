@@ -2,10 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::http::host_of;
+
+/// A host in trouble is passed over for so long; on the clock.
+pub(super) const HOST_REST: SignedDuration = SignedDuration::from_mins(2);
 
 /// Hosts in order of preference. One in trouble rests for a while; one that does not serve this place is not asked again.
 #[derive(Debug)]

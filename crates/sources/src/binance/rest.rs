@@ -16,12 +16,15 @@ use crate::pace::{Budget, Patience, sleep, sleep_until};
 
 use super::allowance::Allowance;
 use super::candle::instant;
-use super::hosts::{Hosts, under};
+use super::hosts::{HOST_REST, Hosts, under};
 use super::reference::parse_time;
 use super::settings::BinanceSettings;
 
 /// How often a host in trouble is asked before the next one is.
 const TRIES_A_HOST: usize = 3;
+
+/// Requests of whatever weight are counted too: 61,000 in five minutes at least are allowed.
+const REQUEST_PERIOD: Duration = Duration::from_millis(10);
 
 /// Pauses between tries; on the clock.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -45,6 +48,7 @@ pub(super) struct Rest {
     pub(super) settings: BinanceSettings,
     pub(super) clock: Arc<dyn Clock>,
     http: Http,
+    weight: Budget,
     hosts: Hosts,
     allowance: Arc<Allowance>,
     /// How far the exchange's clock is ahead of ours, in microseconds.
@@ -58,10 +62,12 @@ impl Rest {
         // In one minute at most the burst and four fifths of the limit are spent, which together is less than the limit.
         let limit = settings.weight_a_minute.max(8);
         let burst = NonZeroU32::new(limit / 8).unwrap_or(NonZeroU32::MIN);
-        let budget = Budget::new(Arc::clone(&clock), Duration::from_secs(60) * 5 / (limit * 4), burst);
+        let weight = Budget::new(Arc::clone(&clock), Duration::from_secs(60) * 5 / (limit * 4), burst);
+        let requests = Budget::new(Arc::clone(&clock), REQUEST_PERIOD, NonZeroU32::new(100).expect("not zero"));
         Self {
             settings: settings.clone(),
-            http: Http::new(settings.http.clone(), budget),
+            http: Http::new(settings.http.clone(), requests),
+            weight,
             hosts: Hosts::new(settings.rest.clone()),
             allowance: Arc::new(Allowance::new(limit)),
             clock,
@@ -133,7 +139,7 @@ impl Rest {
                 url.query_pairs_mut().extend_pairs(query);
             }
             let asked = self.clock.now();
-            let answer = self.http.get(url, &[], NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN)).await;
+            let answer = self.http.get(url, &[], NonZeroU32::MIN).await;
             let result = match answer {
                 Ok(answer) => {
                     let answered = self.clock.now();
@@ -165,8 +171,7 @@ impl Rest {
                 failure if failure.is_transient() => {
                     tries_here = if tries_here.0 == at { (at, tries_here.1 + 1) } else { (at, 1) };
                     if tries_here.1 >= TRIES_A_HOST {
-                        let rest = SignedDuration::try_from(self.settings.host_rest).unwrap_or(SignedDuration::ZERO);
-                        self.hosts.rest(at, after(rest));
+                        self.hosts.rest(at, after(HOST_REST));
                     }
                 }
                 _ => return Err(failure),
@@ -179,6 +184,7 @@ impl Rest {
 
     /// Waits until so much weight may be asked for.
     async fn turn(&self, weight: u32) -> Result<(), Failure> {
+        self.weight.spend(NonZeroU32::new(weight).unwrap_or(NonZeroU32::MIN)).await;
         while let Some(until) = self.allowance.not_before(self.clock.now(), self.ahead(), weight) {
             let now = self.clock.now();
             if until.duration_since(now) > LONGEST_WAIT

@@ -1,7 +1,5 @@
 //! Which exchange, and where.
 
-use std::time::Duration;
-
 use market::Timeframe;
 use url::Url;
 
@@ -24,8 +22,6 @@ pub struct BinanceSettings {
     pub timeframes: Vec<Timeframe>,
     /// Request weight the exchange allows an address in a minute.
     pub weight_a_minute: u32,
-    /// How long one host's trouble lasts before the next one is asked again after it; on the clock.
-    pub host_rest: Duration,
     /// How requests are made; `simulated` and `timeout` hold for streams too.
     pub http: HttpSettings,
 }
@@ -41,7 +37,6 @@ impl BinanceSettings {
             quotes: words(&["USDT", "USDC", "FDUSD", "BTC", "ETH", "BNB", "EUR"]),
             timeframes: vec![Timeframe::M1, Timeframe::H1, Timeframe::D1],
             weight_a_minute: 6000,
-            host_rest: Duration::from_secs(60),
             http: HttpSettings::default(),
         }
     }

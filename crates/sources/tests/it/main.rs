@@ -10,6 +10,8 @@ mod shapes;
 mod actions;
 mod observations;
 
+mod binance;
+
 mod properties;
 mod real_data;
 
