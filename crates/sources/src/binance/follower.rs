@@ -115,7 +115,7 @@ impl Follower {
             let now = self.dial.clock.now();
             let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
             let until = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
-            tracing::warn!(source = %self.name, "{} does not follow: {reason}; tried again at {until}", self.name);
+            tracing::debug!(source = %self.name, "{} does not follow: {reason}; tried again at {until}", self.name);
             if self.tell(LiveEvent::Down { reason, until }).await.is_err() {
                 return Gone;
             }
