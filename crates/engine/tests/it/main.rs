@@ -9,5 +9,6 @@ mod in_time;
 mod ingest;
 mod late;
 mod leak;
+mod live;
 mod promises;
 mod replay;
