@@ -367,6 +367,27 @@ proptest! {
         }
     }
 
+    /// Stamps of any age, on calendars of both kinds.
+    #[test]
+    fn any_stamps_give_good_bars_or_none(
+        stamps in prop::collection::vec(prop_oneof![any::<i64>(), -4_000_000_000_i64..300_000_000_000], 1..20),
+        last_trade in any::<i64>(),
+        is_coin in any::<bool>(),
+        timeframe in prop::sample::select(vec![Timeframe::D1, Timeframe::H1, Timeframe::M5]),
+    ) {
+        let rows: Vec<Cells> = stamps.iter().map(|stamp| (*stamp, json!(1), json!(2), json!(1), json!(2), json!(3), json!(2))).collect();
+        let granularity = ["1d", "1h", "5m"][[Timeframe::D1, Timeframe::H1, Timeframe::M5].iter().position(|t| *t == timeframe).unwrap()];
+        let zone = if is_coin { "UTC" } else { "Asia/Tokyo" };
+        let meta = json!({"exchangeTimezoneName": zone, "regularMarketTime": last_trade, "dataGranularity": granularity});
+        let asset = if is_coin { asset("BTC", AssetKind::Coin, "USD") } else { apple() };
+        let events = json!({"splits": {"1": {"date": stamps[0], "numerator": 4, "denominator": 1}}});
+        let body = body(meta, &rows, events);
+        let fetched = read(&body, &asset, timeframe, ALL, "2026-01-01T00:00:00Z").unwrap();
+        for bar in fetched.bars {
+            prop_assert_eq!(bar.checked(), Ok(bar));
+        }
+    }
+
     #[test]
     fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = (parse_chart(&bytes), parse_quotes(&bytes), parse_stream_message(&bytes));
