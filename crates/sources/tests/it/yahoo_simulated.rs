@@ -67,13 +67,13 @@ impl Drop for Market {
     }
 }
 
-async fn market(asset: &Asset, speed: f64) -> Market {
+async fn market(asset: &Asset, now: &str, speed: f64) -> Market {
     let bars = BTreeMap::from([
         (Timeframe::D1, bars(Timeframe::D1, "2024-01-01T00:00:00Z")),
         (Timeframe::H1, bars(Timeframe::H1, "2025-09-01T00:00:00Z")),
     ]);
     let reel = Reel { asset: asset.clone(), bars, actions: actions(), observations: Vec::new() };
-    let clock: Arc<dyn Clock> = Arc::new(AcceleratedClock::new(at(NOW), speed));
+    let clock: Arc<dyn Clock> = Arc::new(AcceleratedClock::new(at(now), speed));
     let exchange = Exchange {
         tape: Tape::recorded(vec![reel]),
         clock: Arc::clone(&clock),
@@ -101,7 +101,7 @@ async fn market(asset: &Asset, speed: f64) -> Market {
 
 async fn check(timeframe: Timeframe, from: &str, to: &str, expected_actions: &[Action]) {
     let apple = asset("AAPL", AssetKind::Equity, "USD");
-    let market = market(&apple, 1.0).await;
+    let market = market(&apple, NOW, 1.0).await;
     let (from, to) = (at(from), at(to));
     let fetched = market.yahoo.fetch(&Request { asset: &apple, timeframe, from, to }).await.unwrap();
     let margin = market.yahoo.delay(&apple, timeframe);
@@ -141,9 +141,26 @@ async fn raw_hours_and_the_split_among_them_come_back() {
 }
 
 #[tokio::test]
+async fn a_bar_is_given_as_soon_as_its_margin_has_passed() {
+    let apple = asset("AAPL", AssetKind::Equity, "USD");
+    for (timeframe, now, close) in [
+        (Timeframe::D1, "2025-11-18T21:14:00Z", "2025-11-17T21:00:00Z"),
+        (Timeframe::D1, "2025-11-18T21:15:05Z", "2025-11-18T21:00:00Z"),
+        (Timeframe::H1, "2025-11-18T16:31:00Z", "2025-11-18T15:30:00Z"),
+        (Timeframe::H1, "2025-11-18T16:32:05Z", "2025-11-18T16:30:00Z"),
+        (Timeframe::H1, "2025-11-18T21:02:05Z", "2025-11-18T21:00:00Z"),
+    ] {
+        let market = market(&apple, now, 1.0).await;
+        let request = Request { asset: &apple, timeframe, from: at("2025-11-10T00:00:00Z"), to: at(now) };
+        let fetched = market.yahoo.fetch(&request).await.unwrap();
+        assert_eq!(fetched.bars.last().unwrap().close_time, at(close), "{timeframe} at {now}");
+    }
+}
+
+#[tokio::test]
 async fn prices_are_followed_in_an_accelerated_market() {
     let apple = asset("AAPL", AssetKind::Equity, "USD");
-    let market = market(&apple, 60.0).await;
+    let market = market(&apple, NOW, 60.0).await;
     let (sender, mut receiver) = mpsc::channel(100);
     let token = CancellationToken::new();
     let followed = [apple];
