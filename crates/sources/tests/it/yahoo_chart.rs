@@ -115,7 +115,14 @@ fn splits_are_undone_and_dividends_stand_in_the_terms_of_their_day() {
             action("2020-11-06", "2020-11-06T14:30:00Z", ActionKind::Dividend { amount: 0.205 }),
         ]
     );
-    assert_eq!(said(&fetched.remarks), ["refused 1 splits or dividends have no readable date or numbers"]);
+    // The adjusted closes of these rows are their closes.
+    assert_eq!(
+        said(&fetched.remarks),
+        [
+            "refused 1 splits or dividends have no readable date or numbers",
+            "repaired the adjusted closes leave out the dividend of 0.205; it was taken all the same (2 rows)",
+        ]
+    );
     let bar = fetched.bars[3];
     assert_eq!((bar.close_time, bar.known_at), (at("2020-08-31T20:00:00Z"), at("2020-08-31T20:00:00Z")));
     assert_eq!(bar.adj_close, None);
