@@ -18,6 +18,8 @@ pub struct Chart {
     pub dividends: Vec<DividendEvent>,
     /// Splits, in the order of their stamps.
     pub splits: Vec<SplitEvent>,
+    /// Events whose numbers cannot be read.
+    pub n_bad_events: usize,
 }
 
 impl Chart {
@@ -29,6 +31,7 @@ impl Chart {
         self.cells.extend(later.cells.into_iter().filter(|cells| cells.stamp.is_none() || cells.stamp > last));
         self.dividends.extend(later.dividends);
         self.splits.extend(later.splits);
+        self.n_bad_events = self.n_bad_events.max(later.n_bad_events);
         self.dividends.dedup();
         self.splits.dedup();
     }
@@ -117,8 +120,7 @@ pub enum ChartError {
 /// Reads the body of a chart answer. An `error` in it is read whatever the status was.
 ///
 /// # Errors
-/// [`ChartError`]. A single bad cell is not one: it is NaN, or `None` in a stamp. Bad events are left out as a whole
-/// when their numbers cannot be read.
+/// [`ChartError`]. A single bad cell is not one: it is NaN, or `None` in a stamp. Bad events are left out and counted.
 pub fn parse_chart(body: &[u8]) -> Result<Chart, ChartError> {
     let envelope: Envelope =
         serde_json::from_slice(body).map_err(|error| ChartError::Malformed(format!("no chart: {error}")))?;
@@ -152,11 +154,13 @@ pub fn parse_chart(body: &[u8]) -> Result<Chart, ChartError> {
         })
         .collect();
     let events = result.events.unwrap_or_default();
-    let mut dividends: Vec<_> = events.dividends.unwrap_or_default().values().filter_map(RawDividend::read).collect();
-    let mut splits: Vec<_> = events.splits.unwrap_or_default().values().filter_map(RawSplit::read).collect();
+    let (told_dividends, told_splits) = (events.dividends.unwrap_or_default(), events.splits.unwrap_or_default());
+    let mut dividends: Vec<_> = told_dividends.values().filter_map(RawDividend::read).collect();
+    let mut splits: Vec<_> = told_splits.values().filter_map(RawSplit::read).collect();
+    let n_bad_events = told_dividends.len() + told_splits.len() - dividends.len() - splits.len();
     dividends.sort_by_key(|event: &DividendEvent| event.date);
     splits.sort_by_key(|event: &SplitEvent| event.date);
-    Ok(Chart { meta: result.meta, cells, dividends, splits })
+    Ok(Chart { meta: result.meta, cells, dividends, splits, n_bad_events })
 }
 
 #[derive(Deserialize)]

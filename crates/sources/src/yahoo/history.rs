@@ -110,6 +110,10 @@ pub fn read_chart(chart: &Chart, request: &Request<'_>, now: Timestamp, host: &s
         );
         notes.push(Note { span: Some(span), kind: RemarkKind::Quarantined, text });
     }
+    if chart.n_bad_events > 0 {
+        let text = format!("{} splits or dividends have no readable date or numbers", chart.n_bad_events);
+        notes.push(Note { span: None, kind: RemarkKind::Refused, text });
+    }
     if chart.cells.is_empty() && chart.meta.currency.is_none() {
         let text = format!("{host} tells neither rows nor a currency of {}: it may be dead", chart.meta.symbol);
         notes.push(Note { span: None, kind: RemarkKind::Refused, text });

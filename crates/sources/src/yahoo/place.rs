@@ -31,6 +31,13 @@ pub(super) enum Place {
 /// Daily stamps from this hour on belong to the next day: some exchanges' lie an hour or two early around clock changes.
 const LATE: i8 = 22;
 
+/// The seconds of 1900 and of the year 2199, within which there are days to trade on.
+const TIMES: std::ops::Range<i64> = -2_208_988_800..7_226_582_400;
+
+fn instant(seconds: i64) -> Option<Timestamp> {
+    TIMES.contains(&seconds).then(|| Timestamp::from_second(seconds).ok()).flatten()
+}
+
 impl Places<'_> {
     /// The date of an event or a day's row.
     fn date(&self, stamp: Timestamp) -> Option<Date> {
@@ -40,7 +47,7 @@ impl Places<'_> {
 
     /// The session a split or dividend takes effect with: that of its date, or the next.
     pub(super) fn ex_date(&self, seconds: i64) -> Option<Date> {
-        let mut date = self.date(Timestamp::from_second(seconds).ok()?)?;
+        let mut date = self.date(instant(seconds)?)?;
         for _ in 0..7 {
             if self.calendar.day(date).is_some() {
                 return Some(date);
@@ -51,9 +58,9 @@ impl Places<'_> {
     }
 
     pub(super) fn place(&self, seconds: i64, is_last: bool) -> Place {
-        let stamp = Timestamp::from_second(seconds).ok();
+        let stamp = instant(seconds);
         let nowhere = |text: String| Place::Nowhere(stamp, text);
-        let Some(stamp) = stamp else { return nowhere(format!("{seconds} is no time")) };
+        let Some(stamp) = stamp else { return nowhere(format!("{seconds} is no time of any market")) };
         let Some(date) = self.date(stamp) else { return nowhere(format!("{stamp} is no date")) };
         // The running row is the last and carries seconds, or the time of the last trade by accident without.
         let may_run = is_last && (seconds % 60 != 0 || self.last_trade == Some(seconds));

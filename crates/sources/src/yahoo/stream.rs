@@ -240,9 +240,12 @@ impl Follower<'_> {
                 }
             }
             let (at, instant) = last_heard;
-            // Between sessions there is nothing to say.
-            let silent = self.open_since().map(|open| self.clock.now().duration_since(open.max(at)));
-            if silent.is_some_and(|silent| silent > SILENCE) && instant.elapsed() > REAL_SILENCE {
+            let Some(open) = self.open_since() else {
+                // Between sessions there is nothing to say: to be connected is all that can be asked of a stream.
+                *heard = true;
+                continue;
+            };
+            if self.clock.now().duration_since(open.max(at)) > SILENCE && instant.elapsed() > REAL_SILENCE {
                 return Ok(lost("the stream fell silent"));
             }
         }

@@ -25,6 +25,7 @@ mod loopback;
 mod yahoo_chart;
 mod yahoo_client;
 mod yahoo_faults;
+mod yahoo_simulated;
 
 use std::path::Path;
 

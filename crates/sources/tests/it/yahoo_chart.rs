@@ -115,6 +115,14 @@ fn splits_are_undone_and_dividends_stand_in_the_terms_of_their_day() {
             action("2020-11-06", "2020-11-06T14:30:00Z", ActionKind::Dividend { amount: 0.205 }),
         ]
     );
+    // The adjusted closes of these rows are their closes.
+    assert_eq!(
+        said(&fetched.remarks),
+        [
+            "refused 1 splits or dividends have no readable date or numbers",
+            "repaired the adjusted closes leave out the dividend of 0.205; it was taken all the same (2 rows)",
+        ]
+    );
     let bar = fetched.bars[3];
     assert_eq!((bar.close_time, bar.known_at), (at("2020-08-31T20:00:00Z"), at("2020-08-31T20:00:00Z")));
     assert_eq!(bar.adj_close, None);
@@ -362,6 +370,27 @@ proptest! {
         for pair in fetched.bars.windows(2) {
             prop_assert!(pair[0].open_time < pair[1].open_time);
         }
+        for bar in fetched.bars {
+            prop_assert_eq!(bar.checked(), Ok(bar));
+        }
+    }
+
+    /// Stamps of any age, on calendars of both kinds.
+    #[test]
+    fn any_stamps_give_good_bars_or_none(
+        stamps in prop::collection::vec(prop_oneof![any::<i64>(), -4_000_000_000_i64..300_000_000_000], 1..20),
+        last_trade in any::<i64>(),
+        is_coin in any::<bool>(),
+        timeframe in prop::sample::select(vec![Timeframe::D1, Timeframe::H1, Timeframe::M5]),
+    ) {
+        let rows: Vec<Cells> = stamps.iter().map(|stamp| (*stamp, json!(1), json!(2), json!(1), json!(2), json!(3), json!(2))).collect();
+        let granularity = ["1d", "1h", "5m"][[Timeframe::D1, Timeframe::H1, Timeframe::M5].iter().position(|t| *t == timeframe).unwrap()];
+        let zone = if is_coin { "UTC" } else { "Asia/Tokyo" };
+        let meta = json!({"exchangeTimezoneName": zone, "regularMarketTime": last_trade, "dataGranularity": granularity});
+        let asset = if is_coin { asset("BTC", AssetKind::Coin, "USD") } else { apple() };
+        let events = json!({"splits": {"1": {"date": stamps[0], "numerator": 4, "denominator": 1}}});
+        let body = body(meta, &rows, events);
+        let fetched = read(&body, &asset, timeframe, ALL, "2026-01-01T00:00:00Z").unwrap();
         for bar in fetched.bars {
             prop_assert_eq!(bar.checked(), Ok(bar));
         }
