@@ -143,7 +143,6 @@ impl LiveSource for Binance {
         let follower = Follower::new(self.settings.name.clone(), dial, events, nth);
         // Everything ends with the token; what is dropped then is connections.
         token.run_until_cancelled(follower.run(left_out)).await;
-        token.cancelled().await;
     }
 }
 

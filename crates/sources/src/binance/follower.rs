@@ -82,9 +82,10 @@ impl Follower {
                 return;
             }
         }
-        if !self.dial.shard.streams.is_empty() {
-            let Gone = self.follow().await;
+        if self.dial.shard.streams.is_empty() {
+            return self.events.closed().await;
         }
+        let Gone = self.follow().await;
     }
 
     async fn follow(&mut self) -> Gone {

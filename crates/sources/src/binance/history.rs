@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use market::{Asset, Calendar, Remark, RemarkKind};
+use market::{Asset, Calendar, Remark, RemarkKind, Span};
 
 use crate::failure::Failure;
 use crate::http::Answer;
@@ -77,7 +77,7 @@ struct Page<'a> {
     answer: &'a Answer,
     exchange_now: Timestamp,
     fetched: &'a mut Fetched,
-    /// The first open time in milliseconds that has not been seen.
+    /// The first open time, in milliseconds, after all that were seen.
     next: i64,
 }
 
@@ -92,7 +92,8 @@ impl Page<'_> {
         let expected = open_time
             .is_none_or(|open_time| open_time >= from && open_time < to && open_time.as_millisecond() >= self.next);
         if let Some(open_time) = open_time.filter(|_| expected) {
-            self.next = open_time.as_millisecond() + 1;
+            let end = self.span(open_time).map(|span| span.close_time);
+            self.next = end.map_or(open_time.as_millisecond() + 1, Timestamp::as_millisecond);
         }
         match row {
             Err(refused) => {
@@ -119,9 +120,13 @@ impl Page<'_> {
         false
     }
 
+    fn span(&self, open_time: Timestamp) -> Option<Span> {
+        Calendar::Continuous.bar_opening_at(self.request.timeframe, open_time)
+    }
+
     fn remark(&mut self, kind: RemarkKind, open_time: Option<Timestamp>, text: String) {
         let Request { asset, timeframe, .. } = *self.request;
-        let span = open_time.and_then(|at| Calendar::Continuous.bar_opening_at(timeframe, at));
+        let span = open_time.and_then(|open_time| self.span(open_time));
         self.fetched.remarks.push(Remark {
             kind,
             symbol: Some(asset.symbol.clone()),

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use market::Clock;
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use url::Url;
 
 use crate::failure::Failure;
 use crate::http::{Answer, Http};
@@ -60,7 +61,7 @@ pub(super) struct Rest {
 impl Rest {
     pub(super) fn new(settings: &BinanceSettings, clock: Arc<dyn Clock>) -> Self {
         // In one minute at most the burst and four fifths of the limit are spent, which together is less than the limit.
-        let limit = settings.weight_a_minute.max(8);
+        let limit = settings.weight_a_minute.clamp(8, 1_000_000);
         let burst = NonZeroU32::new(limit / 8).unwrap_or(NonZeroU32::MIN);
         let weight = Budget::new(Arc::clone(&clock), Duration::from_secs(60) * 5 / (limit * 4), burst);
         let requests = Budget::new(Arc::clone(&clock), REQUEST_PERIOD, NonZeroU32::new(100).expect("not zero"));
@@ -138,17 +139,7 @@ impl Rest {
             if !query.is_empty() {
                 url.query_pairs_mut().extend_pairs(query);
             }
-            let asked = self.clock.now();
-            let answer = self.http.get(url, &[], NonZeroU32::MIN).await;
-            let result = match answer {
-                Ok(answer) => {
-                    let answered = self.clock.now();
-                    self.note(&answer, answered);
-                    self.judge(&answer, spelling).and_then(|()| understand(&answer, asked, answered))
-                }
-                Err(failure) => Err(failure),
-            };
-            let failure = match result {
+            let failure = match self.ask_once(url, spelling, &understand).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
@@ -180,6 +171,20 @@ impl Rest {
             tracing::debug!(source = %self.settings.name, "{}; asked again after {pause:?}", failure.in_words());
             sleep(&*self.clock, pause).await;
         }
+    }
+
+    async fn ask_once<T>(
+        &self,
+        url: Url,
+        spelling: &str,
+        understand: impl Fn(&Answer, Timestamp, Timestamp) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let asked = self.clock.now();
+        let answer = self.http.get(url, &[], NonZeroU32::MIN).await?;
+        let answered = self.clock.now();
+        self.note(&answer, answered);
+        self.judge(&answer, spelling)?;
+        understand(&answer, asked, answered)
     }
 
     /// Waits until so much weight may be asked for.

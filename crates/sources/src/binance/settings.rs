@@ -49,7 +49,7 @@ impl BinanceSettings {
             rest: urls(&["https://api.binance.us"]),
             streams: urls(&["wss://stream.binance.us:9443"]),
             quotes: words(&["USDT", "USD", "USDC", "BTC"]),
-            // An older limit than the international one, and never told to have grown.
+            // The limit the international exchange once had: the cautious choice.
             weight_a_minute: 1200,
             ..Self::global()
         }

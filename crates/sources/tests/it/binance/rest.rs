@@ -67,8 +67,8 @@ async fn windows_are_paged_through_to_both_ends() {
         assert!(fetched.bars.iter().all(|bar| bar.known_at == bar.close_time && bar.volume == 1.5));
     };
     let back = |n| start() - minutes(n);
-    check(back(2500), back(0), 2440, 3).await;
-    check(Timestamp::UNIX_EPOCH, back(0), 2540, 3).await;
+    check(back(2500), back(1), 2439, 3).await;
+    check(Timestamp::UNIX_EPOCH, back(1), 2539, 3).await;
     check(back(10), back(5), 5, 1).await;
     check(back(10) + SignedDuration::from_micros(1), back(5) + SignedDuration::from_micros(1), 5, 1).await;
     check(back(10), back(10), 0, 0).await;
@@ -103,7 +103,8 @@ async fn a_bad_row_is_refused_and_the_others_are_kept() {
             return ok("[]");
         }
         let bad = row(first + MINUTE).replace(".90", ".x");
-        let cut = row(first + 3 * MINUTE).replace("59999,", "30000,");
+        let close = (first + 4 * MINUTE - 1).to_string();
+        let cut = row(first + 3 * MINUTE).replace(&close, &(first + 3 * MINUTE + 5000).to_string());
         let rows = [row(first), bad, row(first), row(first + 2 * MINUTE), cut];
         ok(format!("[{}]", rows.join(",")))
     })
@@ -321,4 +322,41 @@ async fn listings_and_tickers_are_asked_for_by_list() {
     let (tickers, remarks) = binance.tickers(&[asset("ETH"), asset("NVDA"), asset("BTC")]).await.unwrap();
     assert_eq!((tickers.len(), tickers[0].symbol.as_str(), tickers[0].price), (1, "BTC", 2.5));
     assert_eq!(remarks, []);
+}
+
+/// Every recorded error is what its status and code say, and the listings of two years are read.
+#[tokio::test]
+async fn every_recorded_answer_is_understood() {
+    let Some(folder) = super::frames::folder("AUSPEX_WIRE", "fixtures/binance") else { return };
+    let mut n = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let body = std::fs::read_to_string(&path).unwrap();
+        let clock = clock(1000.0);
+        if name.starts_with("rest_exchangeInfo") {
+            let server = Server::rest(move |_, _| ok(body.clone())).await;
+            assert!(binance(&[&server], &clock).listing(&asset("BTC")).await.unwrap().is_trading());
+            n += 1;
+            continue;
+        }
+        let Some(words) = name.strip_prefix("err_") else { continue };
+        let code: u16 = words[..3].parse().unwrap();
+        let server = moody(move |_| Some(status(code, &body))).await;
+        let failure = five_bars(&binance(&[&server], &clock)).await.unwrap_err();
+        let expected = match failure {
+            Failure::Unknown { .. } => "400_-1121_symbol",
+            Failure::Refused { .. } => "400",
+            Failure::Limited { status: 418, .. } => "418",
+            Failure::Limited { .. } => "429",
+            Failure::Restricted { .. } => "451",
+            Failure::Server { .. } => "50",
+            _ => "",
+        };
+        assert!(!expected.is_empty() && words.starts_with(expected), "{name}: {failure}");
+        assert_eq!(words == "400_-1121_symbol", matches!(failure, Failure::Unknown { .. }), "{name}");
+        n += 1;
+    }
+    eprintln!("{n} answers");
+    assert_eq!(n, 15);
 }

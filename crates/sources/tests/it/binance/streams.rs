@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use market::{Asset, Clock, Timeframe};
+use market::{Asset, Clock};
 use sources::binance::{Binance, BinanceSettings};
 use sources::{LiveEvent, LiveSource};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -363,8 +363,23 @@ async fn a_bar_that_has_not_closed_by_our_clock_waits_or_is_refused() {
     assert!(refused.starts_with("refused: the 1m bar of BTC said to have closed closes at"), "{refused}");
     assert_eq!(following.next().await, bitcoin(n));
     assert!(clock.now() >= now + SignedDuration::from_mins(1));
-    assert_eq!(Timeframe::M1.duration(), Some(SignedDuration::from_mins(1)));
     following.end().await;
+}
+
+#[tokio::test]
+async fn it_ends_when_nobody_listens() {
+    let server = Server::start(async |_, stream| {
+        let mut socket = Socket::accept(stream, false).await;
+        socket.subscribed(4).await;
+        socket.say(&bar(0)).await;
+        socket.idle().await;
+    })
+    .await;
+    for assets in [vec![asset("BTC")], vec![asset("NVDA")], Vec::new()] {
+        let following = follow(settings(Vec::new(), vec![server.stream_url()]), &clock(10.0), assets);
+        drop(following.events);
+        tokio::time::timeout(Duration::from_secs(10), following.task).await.expect("it ends").unwrap();
+    }
 }
 
 /// Prices give way when nobody takes them; bars do not.
