@@ -15,13 +15,15 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+
+use tokio_util::sync::CancellationToken;
 
 use self::pricing::Version;
 use super::Exchange;
@@ -56,6 +58,7 @@ pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
 /// One path, two hosts of the vendor's: the one that streams, and the one that gives out cookies and has no page.
 async fn root(
     State(yahoo): State<Arc<Yahoo>>,
+    token: Option<Extension<CancellationToken>>,
     params: Params,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -63,7 +66,10 @@ async fn root(
     if let Ok(upgrade) = upgrade {
         let version = if params.get("version") == Some("2") { Version::Enveloped } else { Version::Bare };
         let upgrade = upgrade.max_message_size(stream::MESSAGE_LIMIT);
-        return upgrade.on_upgrade(move |socket| stream::serve(yahoo, socket, version));
+        let token = token.map(|Extension(token)| token).unwrap_or_default();
+        return upgrade.on_upgrade(async move |socket| {
+            token.run_until_cancelled(stream::serve(yahoo, socket, version)).await;
+        });
     }
     let cookies = session::set_cookies(&yahoo.exchange.run, &headers, yahoo.exchange.now());
     let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
