@@ -35,13 +35,6 @@ pub(crate) struct Yahoo {
     exchange: Arc<Exchange>,
 }
 
-impl Yahoo {
-    /// Counts how often crumbs have become invalid.
-    fn crumb_epoch(&self) -> u64 {
-        0
-    }
-}
-
 /// Its routes.
 pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
     Router::new()
@@ -78,7 +71,7 @@ async fn root(
 }
 
 async fn crumb(State(yahoo): State<Arc<Yahoo>>, headers: HeaderMap) -> Response {
-    let crumb = session::crumb(&yahoo.exchange.run, yahoo.crumb_epoch(), &headers);
+    let crumb = session::crumb(&yahoo.exchange.run, &headers);
     let headers = [
         (header::CONTENT_TYPE, "text/plain;charset=utf-8"),
         (header::CACHE_CONTROL, "private, max-age=60, stale-while-revalidate=30"),

@@ -10,6 +10,7 @@ mod pages;
 mod prices;
 mod tape;
 mod yahoo;
+mod yahoo_quotes;
 mod yahoo_server;
 mod yahoo_shapes;
 mod yahoo_stream;

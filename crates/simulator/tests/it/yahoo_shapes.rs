@@ -11,6 +11,7 @@ use super::at;
 use super::yahoo_server::{Served, in_session, small_at};
 
 /// The folder of the recordings.
+#[expect(clippy::print_stderr, reason = "who reads the tests' output should know what was not tested")]
 pub(crate) fn wire() -> Option<PathBuf> {
     let wire = std::env::var_os("AUSPEX_WIRE").map(PathBuf::from);
     if wire.is_none() {
