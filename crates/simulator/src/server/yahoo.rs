@@ -15,13 +15,15 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+
+use tokio_util::sync::CancellationToken;
 
 use self::pricing::Version;
 use super::Exchange;
@@ -31,13 +33,6 @@ use super::params::Params;
 #[derive(Debug)]
 pub(crate) struct Yahoo {
     exchange: Arc<Exchange>,
-}
-
-impl Yahoo {
-    /// Counts how often crumbs have become invalid.
-    fn crumb_epoch(&self) -> u64 {
-        0
-    }
 }
 
 /// Its routes.
@@ -56,6 +51,7 @@ pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
 /// One path, two hosts of the vendor's: the one that streams, and the one that gives out cookies and has no page.
 async fn root(
     State(yahoo): State<Arc<Yahoo>>,
+    token: Option<Extension<CancellationToken>>,
     params: Params,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -63,7 +59,10 @@ async fn root(
     if let Ok(upgrade) = upgrade {
         let version = if params.get("version") == Some("2") { Version::Enveloped } else { Version::Bare };
         let upgrade = upgrade.max_message_size(stream::MESSAGE_LIMIT);
-        return upgrade.on_upgrade(move |socket| stream::serve(yahoo, socket, version));
+        let token = token.map(|Extension(token)| token).unwrap_or_default();
+        return upgrade.on_upgrade(async move |socket| {
+            token.run_until_cancelled(stream::serve(yahoo, socket, version)).await;
+        });
     }
     let cookies = session::set_cookies(&yahoo.exchange.run, &headers, yahoo.exchange.now());
     let cookies = AppendHeaders(cookies.map(|cookie| (header::SET_COOKIE, cookie)));
@@ -72,7 +71,7 @@ async fn root(
 }
 
 async fn crumb(State(yahoo): State<Arc<Yahoo>>, headers: HeaderMap) -> Response {
-    let crumb = session::crumb(&yahoo.exchange.run, yahoo.crumb_epoch(), &headers);
+    let crumb = session::crumb(&yahoo.exchange.run, &headers);
     let headers = [
         (header::CONTENT_TYPE, "text/plain;charset=utf-8"),
         (header::CACHE_CONTROL, "private, max-age=60, stale-while-revalidate=30"),

@@ -5,11 +5,14 @@ mod daily_csv;
 mod economy;
 mod feed;
 mod fred;
+mod fred_shapes;
 mod pages;
 mod prices;
 mod tape;
 mod yahoo;
+mod yahoo_quotes;
 mod yahoo_server;
+mod yahoo_shapes;
 mod yahoo_stream;
 
 use std::sync::OnceLock;

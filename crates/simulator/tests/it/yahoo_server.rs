@@ -43,6 +43,8 @@ impl Got {
 impl Served {
     pub(crate) async fn start(tape: Tape, now: Timestamp) -> Self {
         let clock = Arc::new(ManualClock::new(now));
+        // Whoever came first has installed the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (address, stop) = start(tape, Arc::clone(&clock) as Arc<dyn Clock>, 1.0).await;
         Self { address, clock, client: reqwest::Client::new(), _stop: stop }
     }

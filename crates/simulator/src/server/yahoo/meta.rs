@@ -124,7 +124,7 @@ impl Meta {
             scale: intraday.then_some(3),
             price_hint: price_hint(book.price().unwrap_or(1.0)),
             current_trading_period: listing.session(book.now).map(|session| hours(listing, session)),
-            trading_periods: intraday.then(|| trading_periods(book, asked, rows)),
+            trading_periods: if intraday { trading_periods(book, asked, rows) } else { None },
             data_granularity: asked.interval.name,
             range: asked.window.range.clone(),
             valid_ranges: valid_ranges(age),
@@ -179,8 +179,8 @@ fn hours(listing: &Listing, session: Span) -> Hours<Period> {
     Hours { pre: period(listing, pre), regular: period(listing, regular), post: period(listing, post) }
 }
 
-/// The sessions of the rows; without rows those of the window.
-fn trading_periods(book: &Book, asked: Asked<'_>, rows: &[Row]) -> TradingPeriods {
+/// The sessions of the rows; without rows those of the window, if there are any.
+fn trading_periods(book: &Book, asked: Asked<'_>, rows: &[Row]) -> Option<TradingPeriods> {
     let listing = &book.listing;
     let (from, to) = match (rows.first(), rows.last()) {
         (Some(first), Some(last)) => (first.open_time, last.open_time),
@@ -190,9 +190,12 @@ fn trading_periods(book: &Book, asked: Asked<'_>, rows: &[Row]) -> TradingPeriod
     let through = to.saturating_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
     let sessions = calendar.bars_closing_in(Timeframe::D1, from, through).filter(|session| session.open_time <= to);
     // No window with sessions to list is longer: the reach of intraday bars ends before.
-    let each = sessions.take(1_000).map(|session| hours(listing, session));
+    let each: Vec<Hours<Period>> = sessions.take(1_000).map(|session| hours(listing, session)).collect();
+    if each.is_empty() {
+        return None;
+    }
     if !asked.around_sessions || !listing.venue.extended {
-        return TradingPeriods::Regular(each.map(|hours| [hours.regular]).collect());
+        return Some(TradingPeriods::Regular(each.into_iter().map(|hours| [hours.regular]).collect()));
     }
     let mut all = Hours { pre: Vec::new(), regular: Vec::new(), post: Vec::new() };
     for Hours { pre, regular, post } in each {
@@ -200,5 +203,5 @@ fn trading_periods(book: &Book, asked: Asked<'_>, rows: &[Row]) -> TradingPeriod
         all.regular.push([regular]);
         all.post.push([post]);
     }
-    TradingPeriods::All(all)
+    Some(TradingPeriods::All(all))
 }

@@ -57,7 +57,7 @@ struct Listed {
 
 /// Answers with where symbols stand; unknown ones are left out.
 pub(super) async fn quote(State(yahoo): State<Arc<Yahoo>>, headers: HeaderMap, params: Params) -> Response {
-    if let Err(refusal) = session::check(&yahoo.exchange.run, yahoo.crumb_epoch(), &headers, &params) {
+    if let Err(refusal) = session::check(&yahoo.exchange.run, &headers, &params) {
         return refusal.in_envelope(Envelope::Finance);
     }
     let symbols = params.get("symbols").unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -79,7 +79,7 @@ pub(super) async fn summary(
     headers: HeaderMap,
     params: Params,
 ) -> Response {
-    if let Err(refusal) = session::check(&yahoo.exchange.run, yahoo.crumb_epoch(), &headers, &params) {
+    if let Err(refusal) = session::check(&yahoo.exchange.run, &headers, &params) {
         return refusal.in_envelope(Envelope::Finance);
     }
     let Some(quote) = of(&yahoo, &symbol) else {

@@ -29,16 +29,16 @@ pub(super) fn set_cookies(run: &str, headers: &HeaderMap, now: Timestamp) -> [St
 }
 
 /// The crumb of a cookie: eleven characters. Who has no cookie gets one that fits nothing.
-pub(super) fn crumb(run: &str, epoch: u64, headers: &HeaderMap) -> String {
+pub(super) fn crumb(run: &str, headers: &HeaderMap) -> String {
     let cookie = cookie(run, headers).unwrap_or_default();
-    letters(&format!("crumb of {run} for {cookie}"), epoch, 11)
+    letters(&format!("crumb of {run} for {cookie}"), 0, 11)
 }
 
 /// Whether a request shows a cookie of this run, and the crumb that goes with it.
-pub(super) fn check(run: &str, epoch: u64, headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
+pub(super) fn check(run: &str, headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
     let shown = params.get("crumb").unwrap_or_default();
     let known = cookie(run, headers).is_some();
-    if known && shown == crumb(run, epoch, headers) { Ok(()) } else { Err(Refusal::invalid_crumb()) }
+    if known && shown == crumb(run, headers) { Ok(()) } else { Err(Refusal::invalid_crumb()) }
 }
 
 /// The cookie of a request, when it was given out here.
