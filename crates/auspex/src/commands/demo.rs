@@ -159,12 +159,14 @@ async fn exchange(plan: &Plan, clock: &Arc<PacedClock>) -> anyhow::Result<Arc<Ex
     }))
 }
 
-/// All vendors at one address. Minutes would be kept sixty times as often as hours, and nobody looks at them here.
+/// All vendors at one address. A source that is late here has a slow machine under it: the clock waits, and nobody needs to
+/// stand in. Minutes would be kept sixty times as often as hours, and nobody looks at them here.
 fn at_exchange(settings: SourceSettings, address: SocketAddr) -> SourceSettings {
     let at = |path: &str| format!("http://{address}{path}");
     let exchange = |path: &str| ExchangeSettings { rest: vec![at(path)], streams: Vec::new() };
     SourceSettings {
         crypto_minutes: Vec::new(),
+        failover_s: 150,
         fred_api_key: FRED_KEY.to_owned(),
         binance: exchange(""),
         binanceus: exchange("/binanceus"),

@@ -299,7 +299,9 @@ impl Keeper {
         }
         if window.first || stands_behind {
             put_bars(&**self.engine.store(), &key, &fresh.bars).await?;
-            if !fresh.bars.is_empty() && key.timeframe >= Timeframe::H1 {
+            // One that stands behind matters to panels only when it is ahead.
+            let ahead = !stands_behind || newest > self.board.newest(&key.symbol, key.timeframe);
+            if ahead && !fresh.bars.is_empty() && key.timeframe >= Timeframe::H1 {
                 self.waiting_since.get_or_insert_with(tokio::time::Instant::now);
             }
         } else if !fresh.bars.is_empty() {
