@@ -37,4 +37,12 @@ pub enum Error {
         /// Start of the live feed.
         live_start: Timestamp,
     },
+    /// A plan of faults that cannot be read.
+    #[error("line {line} of the plan of faults: {what}")]
+    FaultPlan {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
 }

@@ -10,15 +10,17 @@ pub(crate) mod binance;
 pub(crate) mod daily_csv;
 pub(crate) mod faults;
 pub(crate) mod fred;
+mod fuse;
 pub(crate) mod pages;
 pub(crate) mod params;
+mod running;
 pub(crate) mod yahoo;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use axum::{Extension, Router};
 use jiff::Timestamp;
 use market::Clock;
 use tokio::net::TcpListener;
@@ -26,7 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tape::Tape;
 
-pub use faults::{FaultPlan, Faults};
+pub use faults::{FaultPlan, Faults, Service};
+use fuse::{Fuse, Fused};
+pub use running::{Running, start};
 
 /// The header by which every answer says that it is simulated: `RUN;NOW;SPEED`, the clock in microseconds since the epoch.
 pub const SIMULATED: HeaderName = HeaderName::from_static("x-auspex-simulated");
@@ -54,10 +58,16 @@ impl Exchange {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    /// The present as a service shows it, whose clock may be wrong.
+    #[must_use]
+    pub fn shown_now(&self, service: Service) -> Timestamp {
+        let now = self.now();
+        now.saturating_add(self.faults.skew(service, now)).unwrap_or(now)
+    }
 }
 
 /// All vendors on one router.
-#[must_use]
 pub fn router(exchange: Arc<Exchange>) -> Router {
     let label = {
         let exchange = Arc::clone(&exchange);
@@ -79,10 +89,12 @@ pub fn router(exchange: Arc<Exchange>) -> Router {
         .layer(axum::middleware::map_response(label))
 }
 
-/// Serves until the token is cancelled.
+/// Serves until the token is cancelled, and ends all sockets with it. Handlers find the token as an [`Extension`].
 ///
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, exchange: Arc<Exchange>, token: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(exchange)).with_graceful_shutdown(token.cancelled_owned()).await
+    let router = router(exchange).layer(Extension(token.clone()));
+    let service = router.into_make_service_with_connect_info::<Fuse>();
+    axum::serve(Fused::new(listener), service).with_graceful_shutdown(token.cancelled_owned()).await
 }
