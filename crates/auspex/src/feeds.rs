@@ -20,7 +20,7 @@ use crate::compose::system_clock;
 use crate::settings::{ExchangeSettings, SourceSettings};
 
 /// The names that can stand in `sources.enabled`.
-const KNOWN: [&str; 5] = ["binance", "binanceus", "yahoo", "daily_csv", "fred"];
+pub(crate) const KNOWN: [&str; 5] = ["binance", "binanceus", "yahoo", "daily_csv", "fred"];
 
 /// What is wrong with the settings of the sources, beyond types.
 pub(crate) fn check(settings: &SourceSettings) -> Vec<String> {
