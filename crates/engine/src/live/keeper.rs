@@ -28,8 +28,8 @@ const EVENTS: usize = 8192;
 /// The longest the task sleeps without looking around, in real time: another source may raise an alarm.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 
-/// Panels take up new series when all have come, or so long after the first of them; real time.
-const TAKE_UP: Duration = Duration::from_secs(10);
+/// Panels take up new series when all that is wanted has come, or so long after the first of them; real time.
+const TAKE_UP: Duration = Duration::from_secs(60);
 
 /// What cannot succeed is tried again so often.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(1);
