@@ -237,7 +237,7 @@ impl Keeper {
                     let text = reason.clone();
                     self.note(vec![remark(RemarkKind::Refused, &key, text)]).await;
                 } else if self.engine.sources.failed(self.name(), reason.clone()) {
-                    warn!("{reason}; it is asked again");
+                    warn!("{} does not answer: {reason}; it is asked again", self.name());
                     self.note_source(RemarkKind::Down, reason).await;
                 }
                 let pause = match (failure.is_transient(), failure.retry_after()) {
@@ -424,7 +424,7 @@ impl Keeper {
             }
             LiveEvent::Down { reason, until } => {
                 if self.engine.sources.streams(self.provider.data.name(), Some(reason.clone())) {
-                    warn!("the stream of {} is gone: {reason}; it is tried again at {until}", self.name());
+                    warn!("the stream of {} is gone: {reason}; it is tried again at {until:.0}", self.name());
                     self.note_source(RemarkKind::Down, format!("the stream is gone: {reason}")).await;
                 }
             }
