@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use market::{AssetClass, Bar, Remark, RemarkKind, Symbol, Timeframe};
-use sources::{Failure, Fetched, LiveEvent, Request, pace};
+use sources::{Failure, Fetched, LiveEvent, Price, Request, pace};
 use storage::{BarQuery, SeriesKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -110,7 +110,7 @@ impl Keeper {
             let wake = self.wake_in();
             tokio::select! {
                 () = token.cancelled() => break,
-                event = events.recv(), if listening => match event {
+                event = self.next_event(&mut events), if listening => match event {
                     Some(event) => self.take_event(event).await,
                     None => listening = false,
                 },
@@ -122,6 +122,22 @@ impl Keeper {
             }
         }
         while stream.join_next().await.is_some() {}
+    }
+
+    /// The next event that is no price. Prices are handed on at once: they come by the thousand, and change nothing that
+    /// followers wait for. May be dropped while waiting without losing anything.
+    async fn next_event(&self, events: &mut mpsc::Receiver<LiveEvent>) -> Option<LiveEvent> {
+        loop {
+            match events.recv().await? {
+                LiveEvent::Price(price) => self.take_price(&price),
+                event => return Some(event),
+            }
+        }
+    }
+
+    fn take_price(&self, price: &Price) {
+        self.engine.sources.told(self.provider.data.name(), self.now());
+        self.engine.receive_tick(&price.symbol, price.price, price.event_time);
     }
 
     /// Finds out where every series stands.
@@ -393,10 +409,7 @@ impl Keeper {
     async fn take_event(&mut self, event: LiveEvent) {
         let now = self.now();
         match event {
-            LiveEvent::Price(price) => {
-                self.engine.sources.told(self.provider.data.name(), now);
-                self.engine.receive_tick(&price.symbol, price.price, price.event_time);
-            }
+            LiveEvent::Price(price) => self.take_price(&price),
             LiveEvent::Bar { symbol, timeframe, bar } => {
                 self.engine.sources.told(self.provider.data.name(), now);
                 let Some(&place) = self.places.get(&(symbol, timeframe)) else { return };
