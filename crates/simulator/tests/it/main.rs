@@ -1,7 +1,10 @@
 //! The simulated market, through its public face.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod binance;
+mod binance_streams;
 mod economy;
+mod faults;
 mod feed;
 mod prices;
 mod tape;
