@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod daily_csv;
+mod binance;
+mod binance_streams;
 mod economy;
+mod faults;
 mod feed;
 mod fred;
 mod fred_shapes;

@@ -224,10 +224,9 @@ pub(crate) fn trades(bar: &Bar, now: Timestamp) -> Trades {
     Trades { first, last, count: last - first + 1 }
 }
 
-/// The id of the first trade at or after an instant.
+/// The id of the trade that is next at an instant; those before it have happened.
 pub(crate) fn id_at(instant: Timestamp) -> i64 {
-    let millis = instant.as_millisecond();
-    -(-millis).div_euclid(TRADE_EVERY)
+    instant.as_millisecond().div_euclid(TRADE_EVERY)
 }
 
 /// The volume of a bar in the quote asset, at its typical price.
