@@ -53,7 +53,13 @@ pub(super) struct Keeper {
 }
 
 /// A question that was answered, or not.
-type Asked = (usize, Window, std::result::Result<Fetched, Failure>);
+struct Asked {
+    place: usize,
+    window: Window,
+    answer: std::result::Result<Fetched, Failure>,
+    /// When a macro series can be expected to have news.
+    next_release: Option<Timestamp>,
+}
 
 impl Keeper {
     pub(super) fn new(
@@ -115,7 +121,10 @@ impl Keeper {
                     None => listening = false,
                 },
                 Some(asked) = asking.join_next() => match asked {
-                    Ok((place, window, answer)) => self.take_answer(place, window, answer).await,
+                    Ok(Asked { place, window, answer, next_release }) => {
+                        self.take_answer(place, window, answer).await;
+                        self.followers[place].expect_release(next_release);
+                    }
                     Err(broken) => panic!("a question broke off: {broken}"),
                 },
                 () = tokio::time::sleep(wake) => {}
@@ -197,7 +206,12 @@ impl Keeper {
         let data = Arc::clone(&self.provider.data);
         asking.spawn(async move {
             let request = Request { asset: &asset, timeframe, from: window.from, to: window.to };
-            (place, window, data.fetch(&request).await)
+            let answer = data.fetch(&request).await;
+            let next_release = match asset.class() {
+                AssetClass::Macro => data.next_release(&asset, window.to).await,
+                _ => None,
+            };
+            Asked { place, window, answer, next_release }
         });
     }
 

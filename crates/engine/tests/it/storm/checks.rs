@@ -220,7 +220,10 @@ pub(super) async fn ledger(scene: &Scene) -> Result<(), String> {
         }
         if !again.is_identical() {
             let (stored, computed) = (&again.stored, &again.computed);
-            return Err(format!("the forecast of {name} of {as_of}, recorded at {} does not come out again: same data: {}\n{stored}\n{computed}", forecast.issued_at, again.same_data));
+            return Err(format!(
+                "the forecast of {name} of {as_of}, recorded at {} does not come out again: same data: {}\n{stored}\n{computed}",
+                forecast.issued_at, again.same_data
+            ));
         }
     }
     Ok(())

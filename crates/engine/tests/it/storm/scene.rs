@@ -74,18 +74,8 @@ const PLAYS: [Play; 10] = [
         begins: "2024-11-04T14:10:00Z",
         speed: 1200.0,
     },
-    Play {
-        name: "midnight",
-        live_start: "2024-06-03T12:00:00Z",
-        begins: "2024-06-07T23:40:00Z",
-        speed: 300.0,
-    },
-    Play {
-        name: "minutes",
-        live_start: "2024-06-03T12:00:00Z",
-        begins: "2024-06-05T15:20:00Z",
-        speed: 120.0,
-    },
+    Play { name: "midnight", live_start: "2024-06-03T12:00:00Z", begins: "2024-06-07T23:40:00Z", speed: 300.0 },
+    Play { name: "minutes", live_start: "2024-06-03T12:00:00Z", begins: "2024-06-05T15:20:00Z", speed: 120.0 },
     Play {
         name: "a day and a half",
         live_start: "2024-06-03T12:00:00Z",
@@ -206,7 +196,9 @@ impl Scene {
         self.token.cancel();
         for task in self.tasks.drain(..) {
             let ended = tokio::time::timeout(Duration::from_secs(5), task).await;
-            ended.map_err(|_| "a task did not end within five seconds".to_owned())?.map_err(|error| error.to_string())?;
+            ended
+                .map_err(|_| "a task did not end within five seconds".to_owned())?
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
