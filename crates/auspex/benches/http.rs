@@ -133,7 +133,7 @@ async fn forecasting_engine(path: PathBuf) -> Outcome<Arc<Engine>> {
         symbol: btc,
         timeframe: Timeframe::D1,
         adjustment: Adjustment::Raw,
-        source: "simulator".to_owned(),
+        source: "simulated-binance".to_owned(),
     };
     store.put_bars(&key, &bars).await?;
     let before = bars.iter().rev().nth(1).ok_or("the simulated market has no history")?.close_time;

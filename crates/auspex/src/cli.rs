@@ -10,7 +10,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use crate::commands::{backtest, config, demo, doctor, forecast, import, ledger, replay, score, serve, train};
+use crate::commands::{
+    backtest, config, demo, doctor, forecast, import, ledger, replay, score, serve, simulate, train, universe,
+};
 use crate::home::Home;
 use crate::logging;
 use crate::settings::{self, Overrides, Settings};
@@ -45,6 +47,10 @@ enum Command {
     Demo(demo::Args),
     /// Serve forecasts, track record and charts over REST and WebSocket
     Serve(serve::Args),
+    /// Serve a simulated market that speaks the vendors' protocols, for tests and trials
+    Simulate(simulate::Args),
+    /// Show and extend the assets that are followed
+    Universe(universe::Args),
     /// Read bars, observations or corporate actions from files
     Import(import::Args),
     /// Fit models on what is stored, judge them against the baseline, promote or not
@@ -102,12 +108,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         return block_on(doctor::run(args, &home, settings));
     }
     let settings = settings.map_err(|complaints| Usage(complaints.to_string()))?;
-    let chatty = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
+    let chatty = matches!(cli.command, Command::Serve(_) | Command::Demo(_) | Command::Simulate(_));
     logging::start(&settings.log, chatty)?;
     let context = Context { home, settings };
     match cli.command {
         Command::Demo(args) => block_on(demo::run(args, context)),
         Command::Serve(args) => block_on(serve::run(args, context)),
+        Command::Simulate(args) => block_on(simulate::run(args, context)),
+        Command::Universe(args) => block_on(universe::run(args, context)),
         Command::Import(args) => block_on(import::run(args, context)),
         Command::Train(args) => block_on(train::run(args, context)),
         Command::Forecast(args) => block_on(forecast::run(args, context)),

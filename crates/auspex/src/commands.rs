@@ -2,9 +2,11 @@
 
 pub(crate) mod demo;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 
 pub(crate) mod import;
 pub(crate) mod train;
+pub(crate) mod universe;
 
 pub(crate) mod backtest;
 pub(crate) mod forecast;

@@ -9,10 +9,12 @@ mod cli;
 mod commands;
 
 mod compose;
+mod feeds;
 mod home;
 mod settings;
 
 mod intake;
+mod recording;
 mod upkeep;
 
 mod lifecycle;

@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) import: ImportSettings,
     pub(crate) engine: EngineSettings,
     pub(crate) api: ApiSettings,
+    pub(crate) sources: SourceSettings,
     bench: BenchSettings,
     /// Every value with where it came from, in the order of the manual.
     #[serde(skip)]
@@ -89,6 +90,58 @@ pub(crate) struct EngineSettings {
     stale_after_s: i64,
     void_after_s: i64,
     pub(crate) refresh_s: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SourceSettings {
+    pub(crate) enabled: Vec<String>,
+    pub(crate) crypto_minutes: Vec<String>,
+    pub(crate) minutes_days: i64,
+    pub(crate) hours_days: i64,
+    pub(crate) days_days: i64,
+    pub(crate) releases_s: i64,
+    pub(crate) failover_s: i64,
+    pub(crate) disagreement_bp: u32,
+    pub(crate) timeout_s: u64,
+    pub(crate) user_agent: String,
+    pub(crate) fred_api_key: String,
+    pub(crate) binance: ExchangeSettings,
+    pub(crate) binanceus: ExchangeSettings,
+    pub(crate) yahoo: YahooHosts,
+    pub(crate) fred: FredHosts,
+    pub(crate) daily_csv: DailyCsvSettings,
+    pub(crate) lists: ListPages,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ExchangeSettings {
+    pub(crate) rest: Vec<String>,
+    pub(crate) streams: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct YahooHosts {
+    pub(crate) query: Vec<String>,
+    pub(crate) cookie: String,
+    pub(crate) streamer: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct FredHosts {
+    pub(crate) api: String,
+    pub(crate) graph: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct DailyCsvSettings {
+    pub(crate) url: String,
+    pub(crate) adjustment: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ListPages {
+    pub(crate) sp500: String,
+    pub(crate) nasdaq100: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -190,6 +243,21 @@ impl Settings {
                 complaints.push(format!("{key} is {value}: at least {least} is expected"));
             }
         }
+        let sources = &self.sources;
+        let at_least = [
+            ("sources.minutes_days", sources.minutes_days),
+            ("sources.hours_days", sources.hours_days),
+            ("sources.days_days", sources.days_days),
+            ("sources.releases_s", sources.releases_s),
+            ("sources.timeout_s", i64::try_from(sources.timeout_s).unwrap_or(i64::MAX)),
+            ("sources.disagreement_bp", i64::from(sources.disagreement_bp)),
+        ];
+        for (key, value) in at_least {
+            if value < 1 {
+                complaints.push(format!("{key} is {value}: at least 1 is expected"));
+            }
+        }
+        complaints.extend(crate::feeds::check(sources));
         if let Err(api) = self.api.check() {
             complaints.extend(api.into_iter().map(|complaint| format!("api.{complaint}")));
         }

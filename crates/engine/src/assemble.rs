@@ -177,18 +177,17 @@ impl<'a> Reader<'a> {
         Ok(hours)
     }
 
-    /// The series whose bars stand for an asset, of those that were there: of another that came later nothing was known.
+    /// The series whose bars stand for an asset, by what was known of each then.
     async fn primary(&self, symbol: &Symbol, timeframe: Timeframe) -> Result<Option<SeriesKey>> {
         let of_it = |info: &&SeriesInfo| info.key.symbol == *symbol && info.key.timeframe == timeframe;
-        let mut series: Vec<SeriesInfo> = self.series.iter().filter(of_it).cloned().collect();
-        while let Some(key) = primary(&series, symbol, timeframe, self.as_of).map(|info| info.key.clone()) {
-            let query = BarQuery { key: &key, as_of: self.as_of, from: None, to: None, last: Some(1) };
-            if series.len() == 1 || !self.store.bars(&query).await?.is_empty() {
-                return Ok(Some(key));
+        let mut known: Vec<SeriesInfo> = Vec::new();
+        for info in self.series.iter().filter(of_it) {
+            let query = BarQuery { key: &info.key, as_of: self.as_of, from: None, to: None, last: Some(1) };
+            if let Some(last) = self.store.bars(&query).await?.last() {
+                known.push(SeriesInfo { last_open: last.open_time, ..info.clone() });
             }
-            series.retain(|info| info.key != key);
         }
-        Ok(None)
+        Ok(primary(&known, symbol, timeframe, self.as_of).map(|info| info.key.clone()))
     }
 
     async fn bars(&self, key: &SeriesKey, class: AssetClass) -> Result<Vec<Bar>> {

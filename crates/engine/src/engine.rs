@@ -1,10 +1,11 @@
 //! The engine: its state, and the one step that everything repeats.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, AssetClass, Bar, ChainId, Clock, Symbol, Timeframe};
+use market::{Action, Asset, AssetClass, Bar, ChainId, Clock, Remark, RemarkKind, Symbol, Timeframe};
 use storage::{EventKind, Events, SeriesKey, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -13,6 +14,7 @@ use crate::assemble::assemble;
 use crate::desk::{Desk, Line, Sheet, Tick};
 use crate::error::{EngineError, Result};
 use crate::issue::issued_from_row;
+use crate::live::SourceStates;
 use crate::release::Releases;
 use crate::settings::Settings;
 use crate::views::JobCounts;
@@ -53,6 +55,8 @@ pub struct Engine {
     /// What was wrong when the database last did not answer.
     pub(crate) database: Mutex<Option<String>>,
     pub(crate) started_at: Timestamp,
+    /// The sources that are followed, and how they are.
+    pub(crate) sources: SourceStates,
 }
 
 /// Counts of work done.
@@ -102,6 +106,7 @@ impl Engine {
             jobs: Jobs::default(),
             database: Mutex::new(None),
             started_at,
+            sources: SourceStates::default(),
         };
         engine.load().await?;
         Ok(engine)
@@ -111,7 +116,7 @@ impl Engine {
     async fn load(&self) -> Result<()> {
         let now = self.clock.now();
         let assets: Arc<[Asset]> = self.store.assets().await?.into();
-        let mut sheets = std::collections::BTreeMap::new();
+        let mut sheets = BTreeMap::new();
         let read = |class: &AssetClass| self.settings.classes.is_empty() || self.settings.classes.contains(class);
         for class in [AssetClass::Crypto, AssetClass::Stocks].into_iter().filter(read) {
             for base in [Timeframe::H1, Timeframe::D1] {
@@ -139,9 +144,16 @@ impl Engine {
         }
         let covered = self.covered_slots(&issued).await?;
         let scheduled = self.store.head(&self.settings.chain).await?.is_some();
-        let mut desk = self.desk_mut();
-        let ticks = std::mem::take(&mut desk.ticks);
-        *desk = Desk { assets, sheets, releases, issued, covered, scheduled, ticks, outdated: false };
+        let switched = switched(&self.desk().sheets, &sheets);
+        {
+            let mut desk = self.desk_mut();
+            let ticks = std::mem::take(&mut desk.ticks);
+            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, ticks, outdated: false };
+        }
+        for (source, remark) in switched {
+            info!(source, "{}: {}", source, remark.text);
+            self.note(&source, &[remark]).await;
+        }
         Ok(())
     }
 
@@ -251,6 +263,35 @@ impl Engine {
         let tick = Tick { price, event_time };
         self.desk_mut().ticks.insert(symbol.clone(), tick);
         self.events.publish(EventKind::Tick { symbol: symbol.clone(), price, event_time });
+    }
+
+    /// Lets the next step assemble all panels anew: rows were stored past them.
+    pub(crate) fn outdate(&self) {
+        self.desk_mut().outdated = true;
+    }
+
+    /// Adds an asset to the universe.
+    ///
+    /// # Errors
+    /// As [`crate::ingest::list_asset`]'s.
+    pub async fn list(&self, asset: &Asset) -> Result<()> {
+        let listed = self.asset(&asset.symbol);
+        crate::ingest::list_asset(&*self.store, listed.as_ref(), asset).await?;
+        let assets = self.noting(self.store.assets().await)?;
+        self.desk_mut().assets = assets.into();
+        Ok(())
+    }
+
+    /// Writes into the quality journal. A journal that cannot be written keeps no data out.
+    pub(crate) async fn note(&self, source: &str, remarks: &[Remark]) {
+        if let Err(error) = self.noting(self.store.put_remarks(source, remarks, self.clock.now()).await) {
+            warn!("the quality journal could not be written: {}", format_chain(&error));
+        }
+    }
+
+    /// Tells that a source came or went.
+    pub(crate) fn source_changed(&self, source: &str) {
+        self.events.publish(EventKind::SourceChanged { source: source.to_owned() });
     }
 
     /// One step: waiting bars join their panels, matured forecasts are scored, due forecasts are issued, slots past their
@@ -423,6 +464,33 @@ impl Sheet {
         let last = |line: &Line| line.tail.last().copied().filter(|bar| Some(bar.close_time) == self.last_step);
         self.lines.iter().filter_map(|line| Some((line.asset.symbol.clone(), last(line)?))).collect()
     }
+}
+
+/// The series in which another source stands for an asset than before.
+fn switched(
+    before: &BTreeMap<(AssetClass, Timeframe), Sheet>,
+    after: &BTreeMap<(AssetClass, Timeframe), Sheet>,
+) -> Vec<(String, Remark)> {
+    let mut switched = Vec::new();
+    for (kind, sheet) in after {
+        let Some(old) = before.get(kind) else { continue };
+        for line in &sheet.lines {
+            let Some((_, was)) = old.line(&line.asset.symbol) else { continue };
+            if was.key.source != line.key.source {
+                let from = line.tail.last().map(|bar| bar.open_time);
+                let remark = Remark {
+                    kind: RemarkKind::Switched,
+                    symbol: Some(line.asset.symbol.clone()),
+                    timeframe: Some(kind.1),
+                    from,
+                    to: None,
+                    text: format!("{} stands for it now, in the place of {}", line.key.source, was.key.source),
+                };
+                switched.push((line.key.source.clone(), remark));
+            }
+        }
+    }
+    switched
 }
 
 /// An error with its causes on one line.

@@ -1,5 +1,7 @@
 //! Data come in: closed bars, vintages and actions go to the store, holes are recorded.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use market::{Asset, AssetKind, Bar, Calendar, Span, Symbol, Timeframe};
 use storage::{BarQuery, EntryQuery, EntryRow, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
@@ -7,10 +9,8 @@ use storage::{BarQuery, EntryQuery, EntryRow, Gap, PutSummary, SeriesInfo, Serie
 use crate::body::Body;
 use crate::error::{EngineError, Result};
 
-/// A series that is so many bars behind another of the same asset is still followed: sources take turns in being first.
-const LAG_BARS: i32 = 5;
-
-/// The series whose bars stand for an asset at an instant: of those that had not ended by then the least adjusted.
+/// The series whose bars stand for an asset at an instant: the one that reaches furthest; of several that do the least
+/// adjusted, and then the first by name of its source.
 #[must_use]
 pub fn primary<'a>(
     series: &'a [SeriesInfo],
@@ -20,10 +20,7 @@ pub fn primary<'a>(
 ) -> Option<&'a SeriesInfo> {
     let begun =
         |info: &&SeriesInfo| info.key.symbol == *symbol && info.key.timeframe == timeframe && info.first_open <= as_of;
-    let reach = |info: &SeriesInfo| info.last_open.min(as_of);
-    let furthest = series.iter().filter(begun).map(reach).max()?;
-    let goes_on = |info: &&SeriesInfo| reach(info) + timeframe.nominal() * LAG_BARS >= furthest;
-    series.iter().filter(begun).filter(goes_on).min_by_key(|info| &info.key)
+    series.iter().filter(begun).max_by_key(|info| (info.last_open.min(as_of), Reverse(&info.key)))
 }
 
 /// Adds an asset to the universe, or changes what is said of it; `listed` is what stood there before.
@@ -103,7 +100,13 @@ pub async fn record_gaps_of(
 }
 
 /// The holes of ascending `bars` up to `through`, each as long as it goes.
-fn find_gaps(calendar: Calendar, timeframe: Timeframe, bars: &[Span], through: Timestamp, now: Timestamp) -> Vec<Gap> {
+pub(crate) fn find_gaps(
+    calendar: Calendar,
+    timeframe: Timeframe,
+    bars: &[Span],
+    through: Timestamp,
+    now: Timestamp,
+) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let mut hole = |after: Timestamp, before: Timestamp| {
         let mut missing = calendar.bars_closing_in(timeframe, after, before);
@@ -146,11 +149,12 @@ mod tests {
         };
         let (raw, split) = (market::Adjustment::Raw, market::Adjustment::Split);
         let turns = [info("a", raw, 0, 99), info("b", raw, 0, 100)];
-        check(&turns, 200, Some("a"));
-        check(&[info("a", raw, 0, 99), info("b", raw, 0, 105)], 200, Some("b"));
-        check(&[info("a", raw, 0, 99), info("b", raw, 0, 105)], 50, Some("a"));
+        check(&turns, 200, Some("b"));
+        check(&turns, 99, Some("a"));
+        check(&turns, 50, Some("a"));
         check(&[info("a", raw, 60, 99), info("b", raw, 0, 70)], 50, Some("b"));
-        check(&[info("a", split, 0, 99), info("b", raw, 0, 98)], 99, Some("b"));
+        check(&[info("a", split, 0, 99), info("b", raw, 0, 99)], 99, Some("b"));
+        check(&[info("a", split, 0, 99), info("b", raw, 0, 98)], 99, Some("a"));
         check(&turns, -1, None);
     }
 

@@ -13,6 +13,7 @@ pub mod assemble;
 mod desk;
 pub mod ingest;
 pub mod issue;
+pub mod live;
 mod release;
 mod resolve;
 mod schedule;

@@ -186,6 +186,18 @@ impl Engine {
         Ok(BarsAnswer { bars, adjustment: wanted, data_source: info.key.source.clone() })
     }
 
+    /// What an empty home is waiting for, or what to do about it.
+    fn first_run(&self) -> String {
+        let import = "import some with `auspex import bars PATH`, or see it all at once with `auspex demo`";
+        match self.sources.statuses().as_slice() {
+            [] => format!("no bars are stored yet: {import}"),
+            sources if sources.iter().all(|source| source.health == Health::Unhealthy) => {
+                format!("no bars are stored yet, and no source can be reached: {import}")
+            }
+            _ => "no bars are stored yet: the sources are being asked for their history".to_owned(),
+        }
+    }
+
     /// What the home holds and whether it works, from state already known.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -197,12 +209,8 @@ impl Engine {
             database: if detail.is_none() { Health::Healthy } else { Health::Unhealthy },
             database_detail: detail,
             models: models.collect(),
-            sources: source_statuses(&desk, now, self.settings.stale_after),
-            first_run: (desk.sheets.is_empty() && desk.releases.is_empty()).then(|| {
-                "no bars are stored yet: import some with `auspex import bars PATH`, or see it all at once with \
-                 `auspex demo`"
-                    .to_owned()
-            }),
+            sources: source_statuses(&desk, self.sources.statuses(), now, self.settings.stale_after),
+            first_run: (desk.sheets.is_empty() && desk.releases.is_empty()).then(|| self.first_run()),
             started_at: self.started_at,
             jobs: self.jobs.counts(),
         }
@@ -273,7 +281,13 @@ fn served(asset_class: AssetClass, timeframe: Timeframe, sheet: &Sheet) -> Serve
     }
 }
 
-fn source_statuses(desk: &Desk, now: Timestamp, stale_after: SignedDuration) -> Vec<SourceStatus> {
+/// The sources whose bars are shown, and those that are followed; what a followed one said of itself comes first.
+fn source_statuses(
+    desk: &Desk,
+    mut followed: Vec<SourceStatus>,
+    now: Timestamp,
+    stale_after: SignedDuration,
+) -> Vec<SourceStatus> {
     let mut newest: std::collections::BTreeMap<&str, (Timestamp, bool)> = std::collections::BTreeMap::new();
     for sheet in desk.sheets.values() {
         let calendar = Calendar::of(sheet.panel.class());
@@ -285,13 +299,21 @@ fn source_statuses(desk: &Desk, now: Timestamp, stale_after: SignedDuration) -> 
             *state = (state.0.max(last.close_time), state.1 && late);
         }
     }
-    newest
-        .into_iter()
-        .map(|(source, (last_event, late))| SourceStatus {
-            source: source.to_owned(),
-            health: if late { Health::Degraded } else { Health::Healthy },
-            last_event: Some(last_event),
-            detail: if late { "no closed bar came when one was due".to_owned() } else { "delivering".to_owned() },
-        })
-        .collect()
+    for (source, (last_event, late)) in newest {
+        let status = followed.iter_mut().find(|status| status.source == source);
+        let detail = "no closed bar came when one was due".to_owned();
+        match status {
+            Some(status) if late && status.health == Health::Healthy => {
+                (status.health, status.detail) = (Health::Degraded, detail);
+            }
+            Some(status) => status.last_event = status.last_event.max(Some(last_event)),
+            None => followed.push(SourceStatus {
+                source: source.to_owned(),
+                health: if late { Health::Degraded } else { Health::Healthy },
+                last_event: Some(last_event),
+                detail: if late { detail } else { "delivering".to_owned() },
+            }),
+        }
+    }
+    followed
 }

@@ -12,6 +12,7 @@ pub(crate) mod faults;
 pub(crate) mod fred;
 mod fuse;
 pub(crate) mod pages;
+pub(crate) mod params;
 mod running;
 pub(crate) mod yahoo;
 

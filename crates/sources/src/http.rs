@@ -4,15 +4,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use url::Url;
 
 use crate::failure::Failure;
 use crate::pace::Budget;
-
-/// The header by which a simulated market says that it is one. Its value tells the run, the speed of its clock and what
-/// the clock shows, as [`SimulatedRun`] reads it.
-pub const SIMULATED: &str = "x-auspex-simulated";
+pub(crate) use crate::simulated::SIMULATED;
 
 /// How requests are made.
 #[derive(Debug, Clone)]
@@ -66,6 +63,19 @@ impl Http {
     /// When TLS cannot be set up at all: the machine has no roots to trust and no way to find any.
     #[must_use]
     pub fn new(settings: HttpSettings, budget: Budget) -> Self {
+        Self::with_redirects(settings, budget, reqwest::redirect::Policy::default())
+    }
+
+    /// The same, except that redirects are answers: for whoever must see where they lead.
+    ///
+    /// # Panics
+    /// As [`Http::new`].
+    #[must_use]
+    pub fn without_redirects(settings: HttpSettings, budget: Budget) -> Self {
+        Self::with_redirects(settings, budget, reqwest::redirect::Policy::none())
+    }
+
+    fn with_redirects(settings: HttpSettings, budget: Budget, redirects: reqwest::redirect::Policy) -> Self {
         // The first to come chooses ring; to come second is no failure.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -73,6 +83,7 @@ impl Http {
             .timeout(settings.timeout)
             .connect_timeout(settings.timeout.min(Duration::from_secs(10)))
             .cookie_store(true)
+            .redirect(redirects)
             .gzip(true)
             .pool_idle_timeout(Duration::from_secs(30))
             .build()
@@ -85,14 +96,38 @@ impl Http {
     /// # Errors
     /// [`Failure::Unreachable`], [`Failure::TooLong`], [`Failure::Simulated`].
     pub async fn get(&self, url: Url, headers: &[(&'static str, &str)], cost: NonZeroU32) -> Result<Answer, Failure> {
+        self.send(host_of(&url), self.client.get(url), headers, cost).await
+    }
+
+    /// Sends a form once, already encoded; every status is an answer.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub async fn post_form(
+        &self,
+        url: Url,
+        form: String,
+        headers: &[(&'static str, &str)],
+        cost: NonZeroU32,
+    ) -> Result<Answer, Failure> {
+        let request =
+            self.client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        self.send(host_of(&url), request, headers, cost).await
+    }
+
+    async fn send(
+        &self,
+        host: String,
+        mut request: reqwest::RequestBuilder,
+        headers: &[(&'static str, &str)],
+        cost: NonZeroU32,
+    ) -> Result<Answer, Failure> {
         self.budget.spend(cost).await;
-        let host = host_of(&url);
         let unreachable = |cause: reqwest::Error| Failure::Unreachable {
             host: host.clone(),
             // The address may hold a key.
             cause: Box::new(cause.without_url()),
         };
-        let mut request = self.client.get(url);
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_str(value) {
                 request = request.header(*name, value);

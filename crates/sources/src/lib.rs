@@ -20,9 +20,11 @@ pub mod constituents;
 
 pub mod http;
 pub mod pace;
+pub mod simulated;
 
 mod error;
 mod failure;
+mod refusals;
 mod source;
 
 pub use error::Error;

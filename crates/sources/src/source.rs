@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, Bar, Observation, Remark, Symbol, Timeframe};
+use market::{Action, Adjustment, Asset, Bar, Observation, Remark, Symbol, Timeframe};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,8 @@ pub struct Request<'a> {
 /// What a source told.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Fetched {
-    /// Closed bars, ascending by `open_time`, none twice, each [`Bar::checked`]; raw prices. `known_at` is the close.
+    /// Closed bars, ascending by `open_time`, none twice, each [`Bar::checked`]; prices are adjusted as the source says.
+    /// `known_at` is the close.
     pub bars: Vec<Bar>,
     /// Corporate actions, ascending, amounts in the terms of their ex-date.
     pub actions: Vec<Action>,
@@ -53,6 +54,12 @@ pub trait DataSource: Send + Sync + Debug {
     /// The largest relative difference of two prices that are the same price to it: what its number format loses.
     fn tolerance(&self) -> f64 {
         0.0
+    }
+
+    /// How its prices are adjusted for corporate actions. Bars that are not raw are not stored as if they were: they serve
+    /// to compare closes, and to stand in for days since which nothing was adjusted.
+    fn adjustment(&self) -> Adjustment {
+        Adjustment::Raw
     }
 
     /// How long after its close a bar can be expected to be final.
@@ -116,6 +123,9 @@ pub trait LiveSource: Send + Sync + Debug {
 
     /// Whether it can follow an asset.
     fn follows(&self, asset: &Asset) -> bool;
+
+    /// The lengths of the bars it tells of them.
+    fn timeframes(&self) -> &[Timeframe];
 
     /// Follows assets until the token is cancelled, connecting again whenever it must, after growing pauses.
     ///

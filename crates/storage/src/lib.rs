@@ -20,6 +20,6 @@ pub use cache::{Cache, CacheStats, MemoryCache};
 pub use events::{Event, EventKind, Events, LocalEvents, Received, Subscription};
 pub use sqlite::SqliteStore;
 pub use store::{
-    BarQuery, ChainInfo, Draft, DueOutcome, EntryQuery, EntryRow, Gap, Index, ModelRecord, PutSummary, ScoreQuery,
-    ScoreRow, SeriesInfo, SeriesKey, Store, StoreError,
+    BarQuery, ChainInfo, Draft, DueOutcome, EntryQuery, EntryRow, Gap, Index, ModelRecord, PutSummary, RemarkRow,
+    ScoreQuery, ScoreRow, SeriesInfo, SeriesKey, Store, StoreError,
 };

@@ -16,6 +16,7 @@ mod gaps;
 mod ledger;
 mod models;
 mod observations;
+mod remarks;
 mod scores;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use market::{Action, Asset, Bar, ChainId, Entry, Observation, Symbol};
+use market::{Action, Asset, Bar, ChainId, Entry, Observation, Remark, Symbol};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -31,8 +32,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
 use crate::store::{
-    BarQuery, ChainInfo, Draft, DueOutcome, EntryQuery, EntryRow, Gap, ModelRecord, PutSummary, Result, ScoreQuery,
-    ScoreRow, SeriesInfo, SeriesKey, Store, StoreError,
+    BarQuery, ChainInfo, Draft, DueOutcome, EntryQuery, EntryRow, Gap, ModelRecord, PutSummary, RemarkRow, Result,
+    ScoreQuery, ScoreRow, SeriesInfo, SeriesKey, Store, StoreError,
 };
 use rows::failed;
 
@@ -255,6 +256,14 @@ impl Store for SqliteStore {
         gaps::all(self, key).await
     }
 
+    async fn put_remarks(&self, source: &str, remarks: &[Remark], now: Timestamp) -> Result<()> {
+        remarks::put(self, source, remarks, now).await
+    }
+
+    async fn remarks(&self, symbol: Option<&Symbol>, limit: u32) -> Result<Vec<RemarkRow>> {
+        remarks::select(self, symbol, limit).await
+    }
+
     async fn put_model(&self, model: &ModelRecord) -> Result<()> {
         models::put(self, model).await
     }
@@ -319,6 +328,12 @@ impl Store for SqliteStore {
 
     async fn remove_favourite(&self, owner: &str, symbol: &Symbol) -> Result<bool> {
         favourites::remove(self, owner, symbol).await
+    }
+
+    async fn foreign_writes(&self) -> Result<i64> {
+        // Told of the one connection that writes here: it moves when another one has, and this process has no other.
+        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.writer).await;
+        version.map_err(failed("see whether another process has written"))
     }
 
     async fn check(&self) -> Result<()> {

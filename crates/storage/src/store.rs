@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use market::{Action, Adjustment, Asset, Bar, ChainId, Entry, Hash, Observation, Score, Symbol, Timeframe};
+use market::{Action, Adjustment, Asset, Bar, ChainId, Entry, Hash, Observation, Remark, Score, Symbol, Timeframe};
 use thiserror::Error;
 
 /// Result of a store's operation.
@@ -282,6 +282,21 @@ pub struct ScoreQuery {
     pub last: Option<u32>,
 }
 
+/// A notice in the quality journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemarkRow {
+    /// Whose data.
+    pub source: String,
+    /// What was noticed.
+    pub remark: Remark,
+    /// When first.
+    pub first_at: Timestamp,
+    /// When last.
+    pub last_at: Timestamp,
+    /// How often.
+    pub n_times: u64,
+}
+
 /// Keeps what must never be lost. Every write is one transaction: all of it or nothing.
 ///
 /// Instants are kept to the microsecond; anything finer is cut off. Batches, not rows. "Not there" is `Ok(None)` or an empty list.
@@ -340,6 +355,11 @@ pub trait Store: Send + Sync + Debug {
     /// All gaps of a series, filled ones too, ascending by `from`.
     async fn gaps(&self, key: &SeriesKey) -> Result<Vec<Gap>>;
 
+    /// Writes into the quality journal what was noticed about a source's data. The same again is counted, not kept twice.
+    async fn put_remarks(&self, source: &str, remarks: &[Remark], now: Timestamp) -> Result<()>;
+    /// The newest notices about an asset, or with `None` those about sources as a whole; newest first, at most `limit`.
+    async fn remarks(&self, symbol: Option<&Symbol>, limit: u32) -> Result<Vec<RemarkRow>>;
+
     /// Adds a model; the same again changes nothing, but mends a stored one that was damaged.
     ///
     /// # Errors
@@ -391,6 +411,9 @@ pub trait Store: Send + Sync + Debug {
     async fn add_favourite(&self, owner: &str, symbol: &Symbol) -> Result<()>;
     /// Removes a favourite; whether there was one.
     async fn remove_favourite(&self, owner: &str, symbol: &Symbol) -> Result<bool>;
+
+    /// A number that is another one after another process has written, and stays the same while only this one does.
+    async fn foreign_writes(&self) -> Result<i64>;
 
     /// Reads and writes one row, to see that both work.
     async fn check(&self) -> Result<()>;

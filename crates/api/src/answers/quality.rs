@@ -4,7 +4,7 @@ use engine::ingest::primary;
 use jiff::Timestamp;
 use market::{Action, ActionKind, Asset};
 use serde::Serialize;
-use storage::{Gap, SeriesInfo};
+use storage::{Gap, RemarkRow, SeriesInfo};
 use utoipa::ToSchema;
 
 use crate::time::Time;
@@ -20,9 +20,38 @@ pub struct QualityAnswer {
     pub series: Vec<SeriesQuality>,
     /// Corporate actions, ascending.
     pub actions: Vec<ActionAnswer>,
+    /// What was noticed about its data, newest first, at most [`JOURNAL`]: rows refused or put right, corrections, sources
+    /// that disagree or took each other's place.
+    pub journal: Vec<JournalAnswer>,
     /// Why something is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// At most so many notices are told of an asset.
+pub const JOURNAL: u32 = 200;
+
+/// One notice of the quality journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct JournalAnswer {
+    /// `refused`, `quarantined`, `repaired`, `revised`, `disagrees`, `gap`, `filled`, `switched`, `action`, `down` or `up`.
+    pub kind: &'static str,
+    /// Whose data.
+    pub data_source: String,
+    /// The bar length, where it is about bars.
+    pub timeframe: Option<&'static str>,
+    /// The first instant it is about.
+    pub from: Option<Time>,
+    /// The first instant after.
+    pub to: Option<Time>,
+    /// In words.
+    pub text: String,
+    /// When it was first noticed.
+    pub first_at: Time,
+    /// When it was last noticed.
+    pub last_at: Time,
+    /// How often.
+    pub n_times: u64,
 }
 
 /// One series.
@@ -91,6 +120,7 @@ impl QualityAnswer {
         origin: market::Origin,
         series: Vec<(SeriesInfo, Vec<Gap>)>,
         actions: &[Action],
+        journal: Vec<RemarkRow>,
         now: Timestamp,
     ) -> Self {
         let infos: Vec<SeriesInfo> = series.iter().map(|(info, _)| info.clone()).collect();
@@ -108,7 +138,8 @@ impl QualityAnswer {
         });
         let series = series.collect();
         let actions = actions.iter().map(ActionAnswer::of).collect();
-        Self { symbol: asset.symbol.to_string(), origin: origin.as_str(), series, actions, reason }
+        let journal = journal.into_iter().map(JournalAnswer::of).collect();
+        Self { symbol: asset.symbol.to_string(), origin: origin.as_str(), series, actions, journal, reason }
     }
 }
 
@@ -120,6 +151,23 @@ impl GapAnswer {
             n_bars: gap.n_bars,
             detected_at: gap.detected_at.into(),
             filled_at: gap.filled_at.map(Time),
+        }
+    }
+}
+
+impl JournalAnswer {
+    fn of(row: RemarkRow) -> Self {
+        let RemarkRow { source, remark, first_at, last_at, n_times } = row;
+        Self {
+            kind: remark.kind.as_str(),
+            data_source: source,
+            timeframe: remark.timeframe.map(market::Timeframe::as_str),
+            from: remark.from.map(Time),
+            to: remark.to.map(Time),
+            text: remark.text,
+            first_at: first_at.into(),
+            last_at: last_at.into(),
+            n_times,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::answers::asset::{AssetAnswer, AssetDetail, AssetsAnswer, ForecastPointer};
-use crate::answers::quality::QualityAnswer;
+use crate::answers::quality::{JOURNAL, QualityAnswer};
 use crate::extract::{self, Params, Segment};
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -99,7 +99,9 @@ pub(super) async fn quality(
         series.push((info, gaps));
     }
     let actions = store.actions(&asset.symbol, state.now()).await?;
-    Ok(Json(QualityAnswer::of(&asset, state.engine().chain().origin(), series, &actions, state.now())))
+    let journal = store.remarks(Some(&asset.symbol), JOURNAL).await?;
+    let origin = state.engine().chain().origin();
+    Ok(Json(QualityAnswer::of(&asset, origin, series, &actions, journal, state.now())))
 }
 
 fn listing(state: &ApiState, asset: &market::Asset) -> AssetAnswer {

@@ -74,6 +74,9 @@ macro_rules! pass_on {
 pass_on! {
     put_assets(&self, assets: &[Asset]) -> ();
     assets(&self) -> Vec<Asset>;
+    put_remarks(&self, source: &str, remarks: &[market::Remark], now: Timestamp) -> ();
+    remarks(&self, symbol: Option<&Symbol>, limit: u32) -> Vec<storage::RemarkRow>;
+    foreign_writes(&self) -> i64;
     put_bars(&self, key: &SeriesKey, bars: &[Bar]) -> PutSummary;
     bars(&self, query: &BarQuery<'_>) -> Vec<Bar>;
     bars_learnt(&self, key: &SeriesKey, after: Timestamp, through: Timestamp) -> Vec<Bar>;

@@ -1,14 +1,14 @@
 //! `auspex demo`: a simulated market before one's eyes.
 //!
-//! A generator writes history, models are trained on it, and a fast clock lets forecasts be issued, mature and be scored.
-//! Nothing here is real, and everything says so: the ledger's origin is `simulated`, the source of every price is
-//! `simulator`.
+//! A market on loopback speaks the vendors' protocols, the same clients as in life ask it and listen to it, models are
+//! trained on what they bring, and a fast clock lets forecasts be issued, mature and be scored. Nothing here is real, and
+//! everything says so: the ledger's origin is `simulated`, and so is the source of every price by its name.
 
 mod clock;
-mod feeding;
-mod history;
+mod pacing;
 mod plan;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,22 +16,28 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use engine::Engine;
+use engine::live::Live;
 use jiff::SignedDuration;
 use market::{Clock, Timeframe};
+use simulator::Tape;
+use simulator::server::{Exchange, Faults};
+use tokio::net::TcpListener;
 use tracing::info;
 
 use super::serve;
 use crate::cli::Context;
+use crate::feeds::{self, Feeds};
 use crate::home::Home;
 use crate::screen::{self, count};
+use crate::settings::{DailyCsvSettings, ExchangeSettings, FredHosts, SourceSettings, YahooHosts};
 use crate::upkeep;
 
 use clock::PacedClock;
-use feeding::Feeding;
 use plan::Plan;
+pub(crate) use plan::live_start;
 
-/// The source named with every price.
-pub(crate) const SOURCE: &str = "simulator";
+/// Any key of the right form opens a simulated FRED.
+pub(crate) const FRED_KEY: &str = "simulated0simulated0simulated0si";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,14 +75,14 @@ pub(crate) struct Args {
     length: Option<Duration>,
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+pub(crate) fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (1.0..=100_000.0).contains(&speed) => Ok(speed),
         _ => Err("a number from 1 to 100000 is expected".to_owned()),
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "a duration such as 90s or 5m is expected".to_owned();
     let duration: SignedDuration = text.parse().map_err(|_| expected())?;
     Duration::try_from(duration).map_err(|_| expected())
@@ -102,27 +108,26 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     serve::spawn_api(&mut lifecycle, listener, &engine, &context);
     let token = lifecycle.token();
     let running = {
-        let (engine, clock, token) = (Arc::clone(&engine), Arc::clone(&clock), token.clone());
+        let (engine, clock, settings) = (Arc::clone(&engine), Arc::clone(&clock), context.settings.sources.clone());
         async move {
-            let market = plan.market().await?;
-            let feed = history::store(&engine, &market, &plan).await?;
-            engine.reload().await.context("failed to take up the history")?;
+            let exchange = exchange(&plan, &clock).await?;
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("failed to open the simulated market")?;
+            let address = listener.local_addr().context("failed to read its port")?;
             info!(
-                "the market opens at {} after {:.1} s, {} times as fast as life",
+                "the market opens at {} after {:.1} s, {} times as fast as life; its vendors are at http://{address}",
                 plan.begin,
                 started.elapsed().as_secs_f64(),
                 clock.speed()
             );
-            let feeding = Feeding::new(Arc::clone(&engine), clock, market, feed).run(token.clone());
-            // Training ends with the token alone; what ends this is the feed.
-            let training = async {
-                upkeep::run(engine, token).await;
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                fed = feeding => fed,
-                () = training => Ok(()),
-            }
+            let settings = at_exchange(settings, address);
+            let feeds = Feeds::simulated(plan.chain.clone(), Arc::clone(&clock) as Arc<dyn Clock>);
+            let live = Live::new(Arc::clone(&engine), feeds.roster(&settings)?, feeds::live_settings(&settings)?);
+            let pacing = pacing::run(Arc::clone(&engine), clock, live.progress(), token.clone());
+            let serving = simulator::server::serve(listener, exchange, token.clone());
+            let (live, training) = (live.run(token.clone()), upkeep::run(engine, token));
+            let (lived, served, (), ()) = tokio::join!(live, serving, pacing, training);
+            served.context("the simulated market broke off")?;
+            lived.context("failed to follow the simulated market")
         }
     };
     lifecycle.spawn("the simulated market", running);
@@ -138,6 +143,39 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     ended?;
     screen::say(said?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The plan's market as a server.
+async fn exchange(plan: &Plan, clock: &Arc<PacedClock>) -> anyhow::Result<Arc<Exchange>> {
+    let market = plan.market().await?;
+    let tape = tokio::task::spawn_blocking(move || Tape::generated(&market)).await;
+    Ok(Arc::new(Exchange {
+        tape: tape.context("the simulator broke off")?,
+        speed: clock.speed(),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        run: plan.chain.run_id().unwrap_or("demo").to_owned(),
+        faults: Faults::default(),
+        ticks_a_second: 1.0,
+    }))
+}
+
+/// All vendors at one address. A source that is late here has a slow machine under it: the clock waits, and nobody needs to
+/// stand in. Minutes would be kept sixty times as often as hours, and nobody looks at them here.
+fn at_exchange(settings: SourceSettings, address: SocketAddr) -> SourceSettings {
+    let at = |path: &str| format!("http://{address}{path}");
+    let exchange = |path: &str| ExchangeSettings { rest: vec![at(path)], streams: Vec::new() };
+    SourceSettings {
+        enabled: feeds::KNOWN.map(str::to_owned).to_vec(),
+        crypto_minutes: Vec::new(),
+        failover_s: 150,
+        fred_api_key: FRED_KEY.to_owned(),
+        binance: exchange(""),
+        binanceus: exchange("/binanceus"),
+        yahoo: YahooHosts { query: vec![at("")], cookie: String::new(), streamer: String::new() },
+        fred: FredHosts { api: at(""), graph: String::new() },
+        daily_csv: DailyCsvSettings { url: at(""), ..settings.daily_csv },
+        ..settings
+    }
 }
 
 /// Models that train in seconds.

@@ -5,16 +5,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use engine::Engine;
-use market::ChainId;
-use storage::{SeriesInfo, Store};
+use engine::live::Live;
+use engine::views::{Health, SourceStatus};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::Context;
-use crate::compose::system_clock;
+use crate::compose::Opened;
+use crate::feeds::{self, Feeds};
 use crate::lifecycle::Lifecycle;
 use crate::upkeep;
 
@@ -24,11 +25,12 @@ Examples:
   auspex serve --port 9000 --host 0.0.0.0
   PORT=9000 AUSPEX__LOG__FORMAT=json auspex serve
 
-Serves what is stored; bars imported by another process meanwhile are taken up within
-seconds. Models are trained in the background where there is none, and refitted with each
-month. The live vendors come with a later version: until then forecasts are issued only for
-bars that are imported within the grace of their close. The first interrupt ends what is
-under way, a second one cuts it off.";
+Asks the sources that are enabled ([sources] of the settings) for history and follows them;
+without network it serves what is stored, marked stale, and goes on asking. Rows imported by
+another process meanwhile are taken up within seconds. Models are trained in the background
+where there is none, and refitted with each month. Addresses that lead to a simulated market
+(`auspex simulate`) make a simulated ledger. The first interrupt ends what is under way, a
+second one cuts it off.";
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -52,10 +54,15 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     // Migrating and reading a large home takes a while: until then requests are told to come back.
     let opening = async {
         let opened = context.open().await?;
-        let engine = context.engine(&opened, ChainId::live(), system_clock(), |_| ()).await?;
-        anyhow::Ok((opened, Arc::new(engine)))
+        let feeds = Feeds::find(&context.settings.sources).await?;
+        refuse_past(&opened, &feeds).await?;
+        let engine = context.engine(&opened, feeds.chain.clone(), Arc::clone(&feeds.clock), |_| ()).await?;
+        anyhow::Ok((opened, feeds, Arc::new(engine)))
     };
-    let (opened, engine) = api::serve_while(&listener, &context.settings.api, opening).await?;
+    let (opened, feeds, engine) = api::serve_while(&listener, &context.settings.api, opening).await?;
+    let roster = feeds.roster(&context.settings.sources)?;
+    let live = (!roster.is_empty()).then(|| feeds::live_settings(&context.settings.sources)).transpose()?;
+    let live = live.map(|settings| Live::new(Arc::clone(&engine), roster, settings));
     info!("serving {} at {}", context.home.path().display(), url(address));
     if let Some(next) = engine.status().first_run {
         info!("this home is empty: {next}");
@@ -77,6 +84,11 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
             Ok(())
         }
     });
+    if let Some(live) = live {
+        let token = token.clone();
+        lifecycle.spawn("the sources", async move { live.run(token).await.context("failed to follow the sources") });
+        lifecycle.spawn("telling how the sources are", tell_sources(Arc::clone(&engine), lifecycle.token()));
+    }
     let refresh = Duration::from_secs(context.settings.engine.refresh_s);
     lifecycle.spawn("watching for imports", watch_imports(Arc::clone(&engine), refresh, token));
     let ended = lifecycle.run(std::future::pending()).await;
@@ -85,6 +97,20 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     ended?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A ledger does not go back in time: a simulated market that was started anew is not the one its run was made of.
+async fn refuse_past(opened: &Opened, feeds: &Feeds) -> anyhow::Result<()> {
+    let (head, now) = (opened.store.head(&feeds.chain).await?, feeds.clock.now());
+    match head.filter(|head| head.recorded_at > now) {
+        Some(head) => bail!(
+            "the ledger {} has come to {} already, and the clock of its market shows {now}: start the market with another \
+             --run, or serve from another --home",
+            feeds.chain,
+            head.recorded_at
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Listens where the settings say.
@@ -113,30 +139,50 @@ pub(crate) fn spawn_api(lifecycle: &mut Lifecycle, listener: TcpListener, engine
     lifecycle.spawn("the API", async move { serving.await.context("failed to serve") });
 }
 
-/// Takes up what other processes import: when what is stored has changed and has come to rest.
+/// Says once, when every source has had its time to answer, which did and what is there without the others.
+async fn tell_sources(engine: Arc<Engine>, token: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        () = token.cancelled() => return Ok(()),
+        () = tokio::time::sleep(FIRST_ANSWERS) => {}
+    }
+    let status = engine.status();
+    let (well, ill): (Vec<_>, Vec<_>) = status.sources.iter().partition(|source| source.health == Health::Healthy);
+    let names = |sources: &[&SourceStatus]| sources.iter().map(|s| s.source.as_str()).collect::<Vec<_>>().join(", ");
+    if !well.is_empty() {
+        info!("sources that answer: {}", names(&well));
+    }
+    if !ill.is_empty() {
+        let stored = match engine.store().series().await.map_or(0, |series| series.len()) {
+            0 => "nothing is stored yet that could be served".to_owned(),
+            n => format!("{n} stored series are served, marked stale where they are"),
+        };
+        warn!("sources that do not: {}; {stored}; they are asked again, see /api/sources", names(&ill));
+    }
+    token.cancelled().await;
+    Ok(())
+}
+
+/// How long sources have to answer before it is told who did.
+const FIRST_ANSWERS: Duration = Duration::from_secs(15);
+
+/// Takes up what other processes write: when something was written and it has come to rest.
 async fn watch_imports(engine: Arc<Engine>, every: Duration, token: CancellationToken) -> anyhow::Result<()> {
-    let mut seen = stored(&**engine.store()).await.unwrap_or_default();
-    let mut taken = seen.clone();
+    let mut seen = engine.store().foreign_writes().await.ok();
+    let mut taken = seen;
     while !token.is_cancelled() {
         tokio::select! {
             () = token.cancelled() => break,
             () = tokio::time::sleep(every) => {}
         }
-        let Some(now) = stored(&**engine.store()).await else { continue };
+        let Ok(now) = engine.store().foreign_writes().await.map(Some) else { continue };
         if now == seen && now != taken {
-            info!("bars were imported: taking them up");
+            info!("another process has written: taking it up");
             match engine.reload().await {
-                Ok(()) => taken.clone_from(&now),
-                Err(error) => warn!("failed to take up what was imported: {:#}", anyhow::Error::from(error)),
+                Ok(()) => taken = now,
+                Err(error) => warn!("failed to take up what was written: {:#}", anyhow::Error::from(error)),
             }
         }
         seen = now;
     }
     Ok(())
-}
-
-/// What is stored, as far as an import would change it. `None` while the database is away.
-async fn stored(store: &dyn Store) -> Option<(Vec<SeriesInfo>, Vec<String>, usize)> {
-    let (series, observations) = (store.series().await.ok()?, store.observation_series().await.ok()?);
-    Some((series, observations, store.assets().await.ok()?.len()))
 }

@@ -3,14 +3,13 @@
 use super::layers::{From, Leaves, truth};
 
 /// Names that were understood and mean nothing here, or nothing yet.
-const UNUSED: [&str; 10] = [
+const UNUSED: [&str; 9] = [
     "REDIS_URL",
     "REDIS_HOST",
     "REDIS_PORT",
     "REDIS_PASSWORD",
     "REDIS_DB",
     "REDIS_PREDICTION_DB",
-    "BINANCE_API_URL",
     "PREDICTION_CACHE_TTL",
     "CHART_CACHE_TTL",
     "MODEL_CACHE_TTL",
@@ -39,6 +38,7 @@ pub(super) fn add(
         ("PORT", "server.port"),
         ("DATABASE_URL", "storage.url"),
         ("FRED_API_KEY", "sources.fred_api_key"),
+        ("BINANCE_API_URL", "sources.binance.rest"),
         ("RATE_LIMIT_REQUESTS", "api.rates.requests"),
         ("RATE_LIMIT_WINDOW", "api.rates.window_s"),
     ];

@@ -14,7 +14,7 @@ fn the_demo_issues_and_scores_and_goes_on_after_a_kill() {
     let issued = |status: u16, _: &Value| status == 200;
     let forecast = demo.wait_for("/api/asset/BTC/forecast?timeframe=1h", 60, issued);
     assert_eq!(forecast["origin"], "simulated");
-    assert_eq!(forecast["data_source"], "simulator");
+    assert_eq!(forecast["data_source"], "simulated-binance");
     demo.wait_for("/api/asset/BTC/trends?timeframe=1h", 60, |_, body| body["n"].as_u64().is_some_and(|n| n > 0));
     demo.kill();
 

@@ -9,5 +9,7 @@ mod in_time;
 mod ingest;
 mod late;
 mod leak;
+mod live;
 mod promises;
 mod replay;
+mod storm;

@@ -3,11 +3,20 @@
 
 mod binance;
 mod binance_streams;
+mod daily_csv;
 mod economy;
 mod faults;
 mod feed;
+mod fred;
+mod fred_shapes;
+mod pages;
 mod prices;
 mod tape;
+mod yahoo;
+mod yahoo_quotes;
+mod yahoo_server;
+mod yahoo_shapes;
+mod yahoo_stream;
 
 use std::sync::OnceLock;
 

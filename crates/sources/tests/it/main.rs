@@ -10,8 +10,22 @@ mod shapes;
 mod actions;
 mod observations;
 
+mod binance;
+
 mod properties;
 mod real_data;
+
+mod constituents;
+mod daily_csv;
+mod fred;
+mod fred_archive;
+mod fred_fixtures;
+mod fred_vintages;
+mod loopback;
+mod yahoo_chart;
+mod yahoo_client;
+mod yahoo_faults;
+mod yahoo_simulated;
 
 use std::path::Path;
 

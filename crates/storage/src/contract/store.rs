@@ -4,7 +4,10 @@ use std::slice::from_ref;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use market::{Action, ActionKind, Adjustment, Asset, AssetClass, AssetKind, Bar, Hash, Observation, Symbol, Timeframe};
+use market::{
+    Action, ActionKind, Adjustment, Asset, AssetClass, AssetKind, Bar, Hash, Observation, Remark, RemarkKind, Symbol,
+    Timeframe,
+};
 
 use super::ledger;
 use crate::store::{BarQuery, Gap, ModelRecord, PutSummary, SeriesKey, Store, StoreError};
@@ -22,6 +25,7 @@ pub async fn store<S: Store, F: Future<Output = S>>(make: impl Fn() -> F) {
     keeps_vintages(&make().await).await;
     keeps_actions(&make().await).await;
     keeps_gaps(&make().await).await;
+    keeps_a_journal(&make().await).await;
     keeps_models(&make().await).await;
     keeps_favourites(&make().await).await;
     checks(&make().await).await;
@@ -286,6 +290,44 @@ async fn keeps_gaps(store: &impl Store) {
     ];
     assert_eq!(read().await, expected, "one that opens again is a new one");
     assert_eq!(store.gaps(&series("ETH", Timeframe::H1)).await.expect("gaps are read"), []);
+}
+
+async fn keeps_a_journal(store: &impl Store) {
+    let remark = |kind, about: Option<&str>, text: &str| Remark {
+        kind,
+        symbol: about.map(symbol),
+        timeframe: about.map(|_| Timeframe::H1),
+        from: about.map(|_| hour(5)),
+        to: about.map(|_| hour(6)),
+        text: text.to_owned(),
+    };
+    let put = async |source: &str, remarks: &[Remark], now| {
+        store.put_remarks(source, remarks, hour(now)).await.expect("remarks are put");
+    };
+    let down = remark(RemarkKind::Down, None, "no answer");
+    let refused = remark(RemarkKind::Refused, Some("BTC"), "low above high");
+    put("binance", &[down.clone(), refused.clone()], 10).await;
+    put("binance", &[refused.clone(), remark(RemarkKind::Gap, Some("BTC"), "3 bars")], 12).await;
+    put("yahoo", from_ref(&refused), 11).await;
+    put("yahoo", &[], 13).await;
+    let read = async |about: Option<&str>, limit| {
+        let rows = store.remarks(about.map(symbol).as_ref(), limit).await.expect("remarks are read");
+        rows.into_iter()
+            .map(|row| (row.source, row.remark.kind, row.first_at, row.last_at, row.n_times))
+            .collect::<Vec<_>>()
+    };
+    let row = |source: &str, kind, first, last, n| (source.to_owned(), kind, hour(first), hour(last), n);
+    let btc = [
+        row("binance", RemarkKind::Gap, 12, 12, 1),
+        row("binance", RemarkKind::Refused, 10, 12, 2),
+        row("yahoo", RemarkKind::Refused, 11, 11, 1),
+    ];
+    assert_eq!(read(Some("BTC"), 10).await, btc, "newest first, the same counted");
+    assert_eq!(read(Some("BTC"), 1).await, btc[..1]);
+    assert_eq!(read(None, 10).await, [row("binance", RemarkKind::Down, 10, 10, 1)]);
+    assert_eq!(read(Some("ETH"), 10).await, []);
+    let rows = store.remarks(None, 1).await.expect("remarks are read");
+    assert_eq!(rows[0].remark, down, "a remark comes back as it was put");
 }
 
 async fn keeps_models(store: &impl Store) {

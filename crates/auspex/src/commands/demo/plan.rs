@@ -15,6 +15,14 @@ use crate::compose::Opened;
 /// a session and a day come to their end.
 const LIVE_START: &str = "2025-01-06T20:30:00Z";
 
+/// When the live feed of a simulated market begins.
+pub(crate) fn live_start() -> anyhow::Result<Timestamp> {
+    LIVE_START.parse().context("the start is a time")
+}
+
+/// What a home holds changes with the way a demo is made; this one is fed through the vendors' protocols.
+const LAYOUT: u32 = 2;
+
 /// What is simulated, and from where on.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -29,6 +37,7 @@ pub(super) struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
+    layout: u32,
     seed: u64,
     live_start: Timestamp,
     run_id: String,
@@ -47,10 +56,10 @@ impl Plan {
             }
             None => {
                 let seed = seed.unwrap_or(1);
-                let live_start = LIVE_START.parse().context("the start is a time")?;
                 let kept = Kept {
+                    layout: LAYOUT,
                     seed,
-                    live_start,
+                    live_start: live_start()?,
                     run_id: format!("demo-{seed}"),
                     code_version: env!("CARGO_PKG_VERSION").to_owned(),
                 };
@@ -59,6 +68,9 @@ impl Plan {
                 kept
             }
         };
+        if kept.layout != LAYOUT {
+            bail!("the demo in {} is of layout {}, not {LAYOUT}: choose another --home", path.display(), kept.layout);
+        }
         if kept.code_version != env!("CARGO_PKG_VERSION") {
             bail!("the demo in {} is of version {}: choose another --home", path.display(), kept.code_version);
         }

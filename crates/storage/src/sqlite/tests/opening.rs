@@ -80,3 +80,18 @@ async fn a_model_whose_bytes_were_changed_is_not_served() {
         assert!(matches!(error, StoreError::Corrupt { .. }), "{damage}: {error}");
     }
 }
+
+#[tokio::test]
+async fn the_writes_of_another_process_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auspex.db");
+    let (ours, theirs) = (SqliteStore::open(&path).await.unwrap(), SqliteStore::open(&path).await.unwrap());
+    let before = ours.foreign_writes().await.unwrap();
+    ours.add_favourite("me", &"BTC".parse().unwrap()).await.unwrap();
+    ours.check().await.unwrap();
+    assert_eq!(ours.foreign_writes().await.unwrap(), before, "our own writes are none of others");
+    theirs.add_favourite("you", &"BTC".parse().unwrap()).await.unwrap();
+    assert_ne!(ours.foreign_writes().await.unwrap(), before);
+    ours.close().await;
+    theirs.close().await;
+}
