@@ -229,11 +229,11 @@ impl Session {
 
     /// Sends messages, with the faults that are planned for frames.
     async fn tell(&mut self, socket: &mut WebSocket, batch: &mut Vec<Message>) -> Result<(), End> {
-        if self.silent.struck.is_some() {
+        let now = self.venue.now();
+        if self.silence(now).is_some() {
             batch.clear();
             return Ok(());
         }
-        let now = self.venue.now();
         for message in batch.drain(..) {
             let text = message.text(self.combined);
             let text = match self.venue.exchange.faults.frame(self.venue.service, &self.line.path, now) {
@@ -256,16 +256,20 @@ impl Session {
         socket.flush().await.map_err(|_| End::Drop)
     }
 
+    /// Whether the stream says nothing now, and if so whether it still pings.
+    fn silence(&mut self, now: Timestamp) -> Option<bool> {
+        self.silent.look(&self.venue.exchange.faults, self.venue.service, &self.line.path, now, |kind| match kind {
+            Kind::Silent { pings } => Some(*pings),
+            _ => None,
+        })
+    }
+
     /// Pings, deadlines and ends.
     async fn look_after(&mut self, socket: &mut WebSocket) -> Result<(), End> {
         let (venue, now, path) = (&self.venue, self.venue.now(), &self.line.path);
         if self.listener.lagged.load(Ordering::Relaxed) {
             return Err(End::Close(close_code::POLICY, "Too slow"));
         }
-        let silent = self.silent.look(&venue.exchange.faults, venue.service, path, now, |kind| match kind {
-            Kind::Silent { pings } => Some(*pings),
-            _ => None,
-        });
         let rotation = self
             .rotation
             .look(&venue.exchange.faults, venue.service, path, now, |kind| (*kind == Kind::Rotation).then_some(()));
@@ -293,7 +297,7 @@ impl Session {
             return Err(End::Close(close_code::POLICY, "Pong timeout"));
         }
         let (at, real) = self.ping.sent;
-        if silent != Some(false) && now.duration_since(at) >= PING_EVERY && real.elapsed() >= PING_FLOOR {
+        if self.silence(now) != Some(false) && now.duration_since(at) >= PING_EVERY && real.elapsed() >= PING_FLOOR {
             self.ping.sent = (now, Instant::now());
             self.ping.payload = self.venue.shown_now().as_millisecond().to_string();
             self.ping.unanswered = self.ping.unanswered.or(Some(self.ping.sent));
