@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use forecast::{ModelSet, Panel, PanelBar};
 use jiff::Timestamp;
@@ -29,7 +30,13 @@ pub(crate) struct Desk {
     pub(crate) scheduled: bool,
     /// Whether rows came that no panel could take: they are all assembled anew before the next step.
     pub(crate) outdated: bool,
+    /// Since when rows stand in the store that the next step must read and no panel has: whoever put them there may be
+    /// about to put more, and says when the panels shall be assembled anew.
+    pub(crate) aside_since: Option<Instant>,
 }
+
+/// Nobody is waited for longer than this; real time.
+const ASIDE: Duration = Duration::from_secs(15);
 
 /// The newest price between two closes.
 #[derive(Debug, Clone, Copy)]
@@ -97,11 +104,6 @@ impl Sheet {
         let lines = assembled.columns.into_iter().map(line).collect();
         let Assembled { panel, index, known_at, .. } = Assembled { columns: Vec::new(), ..assembled };
         Self { panel, lines, index, waiting: BTreeMap::new(), last_step, known_at, model }
-    }
-
-    /// Whether one of the lines is of this series.
-    pub(crate) fn holds(&self, key: &SeriesKey) -> bool {
-        self.panel.asset(&key.symbol).is_some_and(|line| self.lines[line].key == *key)
     }
 
     pub(crate) fn line(&self, symbol: &Symbol) -> Option<(usize, &Line)> {
@@ -195,6 +197,11 @@ fn split_ratio(line: &Line, bar: &Bar) -> f64 {
 }
 
 impl Desk {
+    /// Whether a step taken now would be without rows that count as known in time.
+    pub(crate) fn waits(&self) -> bool {
+        !self.outdated && self.aside_since.is_some_and(|since| since.elapsed() < ASIDE)
+    }
+
     /// Takes a closed bar for its step; `false` when the panels must be assembled anew to hold it.
     pub(crate) fn receive(&mut self, class: AssetClass, key: &SeriesKey, bar: Bar) -> bool {
         // Bars no forecast is made from are kept, and that is all.

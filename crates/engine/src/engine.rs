@@ -117,6 +117,18 @@ impl Engine {
 
     /// Reads everything from the store anew: at the start, or when rows came too late for their step.
     async fn load(&self) -> Result<()> {
+        {
+            let mut desk = self.desk_mut();
+            (desk.outdated, desk.aside_since) = (false, None);
+        }
+        let loaded = self.load_all().await;
+        if loaded.is_err() {
+            self.outdate();
+        }
+        loaded
+    }
+
+    async fn load_all(&self) -> Result<()> {
         let now = self.clock.now();
         let assets: Arc<[Asset]> = self.store.assets().await?.into();
         let mut sheets = BTreeMap::new();
@@ -148,7 +160,12 @@ impl Engine {
         let covered = self.covered_slots(&issued).await?;
         let scheduled = self.store.head(&self.settings.chain).await?.is_some();
         let switched = switched(&self.desk().sheets, &sheets);
-        *self.desk_mut() = Desk { assets, sheets, releases, issued, covered, scheduled, outdated: false };
+        {
+            let mut desk = self.desk_mut();
+            // What came past the panels while this was read is not in them.
+            let (outdated, aside_since) = (desk.outdated, desk.aside_since);
+            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, outdated, aside_since };
+        }
         for (source, remark) in switched {
             info!(source, "{}: {}", source, remark.text);
             self.note(&source, &[remark]).await;
@@ -197,17 +214,7 @@ impl Engine {
         let class = class.ok_or_else(|| EngineError::UnknownSymbol { symbol: key.symbol.clone() })?;
         // Panels are not assembled anew between storing a bar and handing it on.
         let _one_at_a_time = self.stepping.lock().await;
-        let now = self.clock.now();
-        let last = {
-            let desk = self.desk();
-            let reads = |sheet: &&Sheet| sheet.index.as_ref() == Some(key) || sheet.holds(key);
-            desk.sheets.values().filter(reads).filter_map(|sheet| sheet.last_step).max()
-        };
-        let known_at = |bar: &Bar| match last {
-            Some(last) if bar.close_time <= last => now.max(bar.known_at),
-            _ => bar.known_at,
-        };
-        let bars: Vec<Bar> = bars.iter().map(|bar| Bar { known_at: known_at(bar), ..*bar }).collect();
+        let bars = self.dated(class, key, bars);
         let put = self.noting(self.store.put_bars(key, &bars).await)?;
         if put.inserted + put.revised == 0 {
             return Ok(());
@@ -222,6 +229,45 @@ impl Engine {
         }
         desk.outdated |= !in_time;
         Ok(())
+    }
+
+    /// Takes closed bars of a series that no panel reads now: they are stored, and dated as [`Engine::receive_bars`] does,
+    /// as they may be read when the panels are assembled anew. With `ahead` they will be: no step is taken before
+    /// [`Engine::outdate`].
+    ///
+    /// # Errors
+    /// As the store's.
+    pub(crate) async fn receive_aside(
+        &self,
+        class: AssetClass,
+        key: &SeriesKey,
+        bars: &[Bar],
+        ahead: bool,
+    ) -> Result<()> {
+        let _one_at_a_time = self.stepping.lock().await;
+        let bars = self.dated(class, key, bars);
+        self.noting(self.store.put_bars(key, &bars).await)?;
+        if ahead {
+            self.desk_mut().aside_since.get_or_insert_with(std::time::Instant::now);
+        }
+        Ok(())
+    }
+
+    /// Bars with the instant they are known since: now, when the step of their close has been taken without them. It does
+    /// not matter whose series the panel read then: assembled as of that step, it must come out the same.
+    fn dated(&self, class: AssetClass, key: &SeriesKey, bars: &[Bar]) -> Vec<Bar> {
+        let now = self.clock.now();
+        let desk = self.desk();
+        let of_it = |kind: &(AssetClass, Timeframe), sheet: &Sheet| {
+            *kind == (class, key.timeframe) || sheet.index.as_ref() == Some(key)
+        };
+        let sheets = desk.sheets.iter().filter(|(kind, sheet)| of_it(kind, sheet));
+        let last = sheets.filter_map(|(_, sheet)| sheet.last_step).max();
+        let known_at = |bar: &Bar| match last {
+            Some(last) if bar.close_time <= last => now.max(bar.known_at),
+            _ => bar.known_at,
+        };
+        bars.iter().map(|bar| Bar { known_at: known_at(bar), ..*bar }).collect()
     }
 
     /// Takes corporate actions.
@@ -311,6 +357,9 @@ impl Engine {
     /// The step behind [`Engine::run_once`].
     pub(crate) async fn step(&self, patience: Patience) -> Result<Step> {
         let _one_at_a_time = self.stepping.lock().await;
+        if self.desk().waits() {
+            return Ok(Step::default());
+        }
         let now = self.clock.now();
         self.push_steps(now, patience).await?;
         // Missed slots first: what leaves the schedule must have been explained until then.
@@ -343,7 +392,11 @@ impl Engine {
 
     /// Lets waiting bars join their panels, shortest bars first; assembles panels anew that rows came too late for.
     async fn push_steps(&self, now: Timestamp, patience: Patience) -> Result<()> {
-        if self.desk().outdated {
+        let outdated = {
+            let desk = self.desk();
+            desk.outdated || desk.aside_since.is_some()
+        };
+        if outdated {
             info!("rows came too late for their step: panels are assembled anew");
             self.load().await?;
             self.tell_all();

@@ -120,8 +120,10 @@ impl Yahoo {
         let mut start = from;
         while start < now {
             let end = start.saturating_add(longest).map_or(now, |end| end.min(now));
-            // Both ends are part of the window.
-            let window = (start.as_second(), end.as_second().saturating_add(i64::from(end == now)));
+            // Both ends are part of the window. The last one ends in the future: prices are adjusted for every split up to
+            // when the answer is made, and it must hold them all.
+            let ahead = if end == now { ANSWERED_WITHIN } else { 0 };
+            let window = (start.as_second(), end.as_second().saturating_add(ahead));
             if let Some(mut part) = self.client.chart(spelling, interval, window).await? {
                 // A window that ends in the past may still be given the running row.
                 part.cells.retain(|cells| cells.stamp.is_none_or(|stamp| stamp <= window.1 || end == now));
@@ -136,8 +138,11 @@ impl Yahoo {
     }
 }
 
-/// An answer of minutes covers eight calendar days at most; older texts say seven.
-const LONGEST_OF_MINUTES: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// An answer of minutes covers eight calendar days at most; older texts say seven. One of them is the one ahead.
+const LONGEST_OF_MINUTES: SignedDuration = SignedDuration::from_hours(6 * 24);
+
+/// Whatever waits and is tried again, within this many seconds an answer is made.
+const ANSWERED_WITHIN: i64 = 86_400;
 
 /// The oldest instant that is asked for: 1900.
 const BEGINNING: i64 = -2_208_988_800;

@@ -12,7 +12,7 @@ use super::roster::{Board, Duty};
 /// Bars of a stream that wait for a hole before them to be filled; more are forgotten, oldest first, and asked for.
 const MAX_HELD: usize = 500;
 
-/// After bars came in bulk or with a hole, the newest are looked at once more: some are finished late.
+/// After bars came in bulk the newest are looked at once more, and after a hole all since: some are finished late.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Second looks at a series go on at least so often.
@@ -49,6 +49,8 @@ pub(super) struct Follower {
     next_look: Timestamp,
     look_pause: SignedDuration,
     look_at_all: bool,
+    /// Where the first hole begins that was found since the last look: the next one goes back so far.
+    hole: Option<Timestamp>,
     /// Questions in a row that did not bring what was due.
     failures: u32,
     pub(super) asking: bool,
@@ -62,6 +64,17 @@ pub(super) struct Window {
     pub(super) to: Timestamp,
     /// Whether it is the first of its series.
     pub(super) first: bool,
+    /// Whether it looks at bars once more that are stored.
+    pub(super) look: bool,
+}
+
+/// What is missing of a series, as far as a window tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Holes {
+    /// Where the first one begins that was not known before.
+    pub(super) new: Option<Timestamp>,
+    /// Whether there are any.
+    pub(super) any: bool,
 }
 
 impl Follower {
@@ -90,6 +103,7 @@ impl Follower {
             next_look: now + SECOND_LOOK,
             look_pause: SECOND_LOOK,
             look_at_all: false,
+            hole: None,
             failures: 0,
             asking: false,
             held: BTreeMap::new(),
@@ -145,16 +159,19 @@ impl Follower {
     pub(super) fn wants(&self, board: &Board, now: Timestamp) -> Option<Window> {
         self.wakes_at(board).filter(|at| *at <= now)?;
         let beginning = now.checked_sub(self.back).unwrap_or(Timestamp::MIN).max(earliest());
-        let Some(newest) = self.newest else { return Some(Window { from: beginning, to: now, first: true }) };
+        let Some(newest) = self.newest else {
+            return Some(Window { from: beginning, to: now, first: true, look: false });
+        };
         if self.is_macro() {
-            return Some(Window { from: newest, to: now, first: false });
+            return Some(Window { from: newest, to: now, first: false, look: false });
         }
-        let from = match (self.look_at_all, self.next_look <= now) {
+        let look = self.next_look <= now;
+        let from = match (self.look_at_all, look) {
             (true, _) => beginning,
-            (false, true) => newest - self.look_back(),
+            (false, true) => self.hole.unwrap_or(newest).min(newest - self.look_back()),
             (false, false) => newest,
         };
-        Some(Window { from, to: now, first: false })
+        Some(Window { from, to: now, first: false, look })
     }
 
     /// How far back a second look goes.
@@ -171,11 +188,10 @@ impl Follower {
         &mut self,
         window: Window,
         newest: Option<Timestamp>,
-        hole: bool,
+        holes: Holes,
         now: Timestamp,
     ) -> Vec<Bar> {
         self.asking = false;
-        let looked = self.next_look <= now;
         self.look_at_all = false;
         let before = self.newest;
         self.newest = if self.is_macro() { Some(now) } else { self.newest.max(newest) };
@@ -184,11 +200,14 @@ impl Follower {
             self.next_ask = now + self.releases_every;
             return Vec::new();
         }
-        if hole || window.first {
-            (self.look_pause, self.next_look) = (SECOND_LOOK, now + SECOND_LOOK);
-        } else if looked {
-            self.look_pause = (self.look_pause * 10).min(LONGEST_PAUSE);
-            self.next_look = now + self.look_pause;
+        if window.look {
+            // Holes that stay are looked at more often than what is whole, and ever more seldom.
+            let longer = if holes.any { 3 } else { 10 };
+            self.look_pause = (self.look_pause * longer).min(LONGEST_PAUSE);
+            (self.next_look, self.hole) = (now + self.look_pause, None);
+        }
+        if window.first || holes.new.is_some() {
+            self.look_soon(holes.new, now);
         }
         let progress = self.newest > before;
         self.failures = if progress { 0 } else { self.failures.saturating_add(1) };
@@ -199,6 +218,12 @@ impl Follower {
     /// A release is announced: it is asked for then, if not before.
     pub(super) fn expect_release(&mut self, at: Option<Timestamp>) {
         self.next_ask = at.map_or(self.next_ask, |at| at.min(self.next_ask));
+    }
+
+    /// The newest are looked at once more soon, and everything from a hole on.
+    fn look_soon(&mut self, hole: Option<Timestamp>, now: Timestamp) {
+        (self.look_pause, self.next_look) = (SECOND_LOOK, now + SECOND_LOOK);
+        self.hole = self.hole.into_iter().chain(hole).min();
     }
 
     /// No answer. Gives the held bars: what could not be asked for is a hole now.
@@ -264,11 +289,11 @@ impl Follower {
     }
 
     /// Bars of the stream are stored.
-    pub(super) fn stored(&mut self, newest: Timestamp, hole: bool, now: Timestamp) {
+    pub(super) fn stored(&mut self, newest: Timestamp, hole: Option<Timestamp>, now: Timestamp) {
         self.newest = self.newest.max(Some(newest));
         self.failures = 0;
-        if hole {
-            (self.look_pause, self.next_look) = (SECOND_LOOK, now + SECOND_LOOK);
+        if hole.is_some() {
+            self.look_soon(hole, now);
         }
         self.plan_next(now);
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::LiveSettings;
-use super::follower::{Follower, Window, spans};
+use super::follower::{Follower, Holes, Window, spans};
 use super::progress::{Progress, Standing};
 use super::reconcile::{new_actions, news};
 use super::roster::{Board, Duty, Provider};
@@ -306,7 +306,7 @@ impl Keeper {
             if !news.is_empty() {
                 self.engine.receive_observations(&key.symbol, &news).await?;
             }
-            self.followers[place].answered(window, None, false, now);
+            self.followers[place].answered(window, None, Holes::default(), now);
             self.note(remarks).await;
             return Ok(());
         }
@@ -320,18 +320,16 @@ impl Keeper {
         remarks.append(&mut fresh.remarks);
         let newest = fresh.bars.last().map(|bar| bar.close_time);
         let stands_behind = self.followers[place].stands_behind.is_some();
-        if stands_behind && !window.first {
-            // The engine dates what is late for the panels it feeds; this series feeds none as long as it stands behind.
-            let in_time = |bar: &Bar| now <= bar.close_time + key.timeframe.grace(asset.class());
-            for bar in fresh.bars.iter_mut().filter(|bar| !in_time(bar)) {
-                bar.known_at = now;
-            }
-        }
         if window.first || stands_behind {
-            put_bars(&**self.engine.store(), &key, &fresh.bars).await?;
             // One that stands behind matters to panels only when it is ahead.
             let ahead = !stands_behind || newest > self.board.newest(&key.symbol, key.timeframe);
-            if ahead && !fresh.bars.is_empty() && key.timeframe >= Timeframe::H1 {
+            let ahead = ahead && !fresh.bars.is_empty() && key.timeframe >= Timeframe::H1;
+            // A past that comes as a whole counts as known when it happened; what is added to it later may be late.
+            match window.first {
+                true => drop(put_bars(&**self.engine.store(), &key, &fresh.bars).await?),
+                false => self.engine.receive_aside(asset.class(), &key, &fresh.bars, ahead).await?,
+            }
+            if ahead {
                 self.waiting_since.get_or_insert_with(tokio::time::Instant::now);
             }
         } else if !fresh.bars.is_empty() {
@@ -340,7 +338,7 @@ impl Keeper {
         let through = newest.max(stored.last().map(|bar| bar.close_time));
         let holes = match through {
             Some(through) => self.record_gaps(place, window, through, &mut remarks).await?,
-            None => 0,
+            None => Holes::default(),
         };
         if let Some(newest) = through.filter(|_| !stands_behind) {
             self.board.set_newest(&key.symbol, key.timeframe, newest);
@@ -349,7 +347,7 @@ impl Keeper {
             self.compare(place, &mut remarks).await?;
         }
         let split = actions.iter().any(|action| matches!(action.kind, market::ActionKind::Split { .. }));
-        let held = self.followers[place].answered(window, newest, holes > 0, now);
+        let held = self.followers[place].answered(window, newest, holes, now);
         if split && !window.first {
             // A split rewrites what a vendor tells of the past: all of it is asked for and compared.
             self.followers[place].look_at_all();
@@ -359,27 +357,32 @@ impl Keeper {
         Ok(())
     }
 
-    /// Compares the window with the calendar. Gives how many holes there are.
+    /// Compares the window with the calendar.
     async fn record_gaps(
         &self,
         place: usize,
         window: Window,
         through: Timestamp,
         remarks: &mut Vec<Remark>,
-    ) -> Result<usize> {
+    ) -> Result<Holes> {
         let follower = &self.followers[place];
         let (key, now) = (&follower.key, self.now());
         let store = self.engine.store();
-        // From the bar before the window, so that a hole at its beginning is seen.
-        let from = window.from - key.timeframe.nominal() * 5;
-        let query = BarQuery { key, as_of: Timestamp::MAX, from: Some(from), to: None, last: None };
-        let bars = spans(&store.bars(&query).await?);
-        let Some(first) = bars.first() else { return Ok(0) };
-        let gaps = find_gaps(follower.calendar(), key.timeframe, &bars, through, now);
         let before = store.gaps(key).await?;
+        // Gaps are judged whole: from the bar before the window, and before all that reach into it.
+        let reaching = before.iter().filter(|gap| gap.filled_at.is_none() && gap.to > window.from);
+        let from = reaching.map(|gap| gap.from).min().map_or(window.from, |from| from.min(window.from));
+        let query = BarQuery { key, as_of: Timestamp::MAX, from: None, to: Some(from), last: Some(1) };
+        let from = store.bars(&query).await?.first().map_or(from, |bar| bar.open_time);
+        let query = BarQuery { from: Some(from), to: None, last: None, ..query };
+        let bars = spans(&store.bars(&query).await?);
+        let Some(first) = bars.first() else { return Ok(Holes::default()) };
+        let gaps = find_gaps(follower.calendar(), key.timeframe, &bars, through, now);
         let to = bars.last().map_or(through, |bar| bar.close_time.max(through));
         store.put_gaps(key, first.open_time, to, &gaps, now).await?;
+        let mut holes = Holes { new: None, any: !gaps.is_empty() };
         for gap in gaps.iter().filter(|gap| !before.iter().any(|old| (old.from, old.to) == (gap.from, gap.to))) {
+            holes.new = holes.new.or(Some(gap.from));
             let text = format!("{} bars are missing", gap.n_bars);
             remarks.push(Remark { from: Some(gap.from), to: Some(gap.to), ..remark(RemarkKind::Gap, key, text) });
         }
@@ -390,7 +393,7 @@ impl Keeper {
             let text = format!("{} bars that were missing have come", gap.n_bars);
             remarks.push(Remark { from: Some(gap.from), to: Some(gap.to), ..remark(RemarkKind::Filled, key, text) });
         }
-        Ok(gaps.len())
+        Ok(holes)
     }
 
     /// Notes days whose closes differ from those of the source that comes first.
@@ -481,15 +484,17 @@ impl Keeper {
         let now = self.now();
         let calendar = self.followers[place].calendar();
         let mut expected = newest.and_then(|newest| calendar.bar_closing_after(key.timeframe, newest));
-        let mut hole = false;
+        let mut hole = None;
         for bar in &bars {
-            hole |= expected.is_some_and(|expected| expected.open_time < bar.open_time);
+            hole = hole.or(expected.map(|expected| expected.open_time).filter(|open_time| *open_time < bar.open_time));
             expected = calendar.bar_closing_after(key.timeframe, bar.close_time);
         }
         self.board.set_newest(&key.symbol, key.timeframe, last);
         self.followers[place].stored(last, hole, now);
-        if hole && let Some(newest) = newest {
-            let window = Window { from: newest, to: last, first: false };
+        if hole.is_some()
+            && let Some(newest) = newest
+        {
+            let window = Window { from: newest, to: last, first: false, look: false };
             let mut remarks = Vec::new();
             match self.record_gaps(place, window, last, &mut remarks).await {
                 Ok(_) => self.note(remarks).await,

@@ -43,6 +43,27 @@ async fn promise_2_a_bar_that_came_after_its_step_makes_no_forecast_for_that_ste
 }
 
 #[tokio::test]
+async fn promise_2_a_bar_that_another_source_told_first_was_not_known_from_this_one() {
+    // The source that comes first by its name is behind by an hour: another one stands for the asset.
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::H1, 400, at(END)).await;
+    let bars = history(1);
+    let (last, past) = bars.split_last().unwrap();
+    let first = SeriesKey { source: "first".to_owned(), ..key("AAA", Timeframe::H1) };
+    home.store.put_bars(&first, past).await.unwrap();
+    let (engine, clock) = home.engine(at("2024-02-29T23:59:00Z")).await;
+    engine.run_once().await.unwrap();
+    clock.set(at(END));
+    engine.reload().await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 4, "1h and 4h of both");
+    clock.set(at(END) + seconds(100));
+    engine.receive_bars(&first, &[*last]).await.unwrap();
+    engine.run_once().await.unwrap();
+    let issued = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
+    assert_eq!(issued.forecast.data_source, "test");
+    assert!(engine.rederive(&issued.hash.short()).await.unwrap().is_identical());
+}
+
+#[tokio::test]
 async fn promise_3_a_chain_begins_with_its_schedule_even_when_nothing_is_scheduled() {
     let home = Home::with_coins(&["AAA", "BBB", "CCC"], Timeframe::D1, 1500, at(END)).await;
     let settings = Settings { symbols: vec![symbol("ZZZ")], ..settings() };

@@ -9,7 +9,9 @@ mod scene;
 
 use std::time::Duration;
 
+use engine::views::Health;
 use scene::Scene;
+use storage::Store;
 
 /// Seeds of the ordinary test; each plays another scene.
 const SEEDS: std::ops::Range<u64> = 0..5;
@@ -38,6 +40,21 @@ fn promise_3_what_goes_wrong_changes_nothing_in_the_end() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_4_a_simulated_market_is_not_listened_to_where_a_real_one_is_expected() {
+    let mut scene = Scene::calm(false).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    scene.close().await.unwrap();
+    let store = &scene.home.store;
+    assert_eq!(store.series().await.unwrap(), []);
+    assert_eq!(store.observation_series().await.unwrap(), Vec::<String>::new());
+    for source in scene.engine.status().sources {
+        assert_ne!(source.health, Health::Healthy, "{source:?}");
+        assert!(source.detail.contains("is a simulated market"), "{source:?}");
+    }
+    assert!(scene.engine.assets().iter().all(|asset| scene.engine.quote(&asset.symbol).is_none()));
+}
+
 /// One storm, and what follows it.
 async fn weather(seed: u64) -> Result<(), String> {
     let panics = checks::n_panics();
@@ -50,7 +67,7 @@ async fn weather(seed: u64) -> Result<(), String> {
     let caught_up = tokio::time::Instant::now() + scene.patience;
     loop {
         watch.look(&scene).await?;
-        let Some(missing) = checks::missing(&scene).await? else { break };
+        let Some(missing) = checks::missing(&scene, &watch).await? else { break };
         if tokio::time::Instant::now() > caught_up {
             let now = scene.clock.now();
             return Err(format!("the storm was over at {} and it is {now}: {missing}", scene.storm_ends));
@@ -60,7 +77,7 @@ async fn weather(seed: u64) -> Result<(), String> {
     scene.close().await?;
     watch.finish(&scene).await?;
     checks::no_revisions(&scene).await?;
-    checks::ledger(&scene).await?;
+    checks::ledger(&scene, watch.complete_since()).await?;
     match checks::n_panics() - panics {
         0 => Ok(()),
         n => Err(format!("{n} tasks panicked")),

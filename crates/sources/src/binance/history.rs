@@ -20,7 +20,7 @@ const PAGE: &str = "1000";
 /// Rows a request gives at most: two years of minutes. Longer windows are asked for in parts.
 const MOST_ROWS: usize = 1_100_000;
 
-/// The exchange may finish a row late: it is believed to have closed so long after its close by the exchange's clock.
+/// The exchange may finish a row late: it is believed to have closed so long after its close, by its clock and by ours.
 const ALLOWANCE: SignedDuration = SignedDuration::from_secs(3);
 
 /// Pairs that one request for tickers names, at the lowest price.
@@ -43,8 +43,9 @@ impl Rest {
             let (start, end) = (from.to_string(), end.to_string());
             let query =
                 [("symbol", pair), ("interval", interval), ("startTime", &start), ("endTime", &end), ("limit", PAGE)];
-            let (rows, answer) = self
-                .ask("/api/v3/klines", &query, 2, pair, |answer, _, _| {
+            let asked_at = self.clock.now();
+            let (mut rows, answer) = self
+                .ask("/api/v3/klines", &query, 2, pair, |answer, _| {
                     let rows = parse_klines(&answer.body, request.timeframe);
                     Ok((rows.map_err(|reason| answer.malformed(reason))?, answer.clone()))
                 })
@@ -54,9 +55,14 @@ impl Rest {
                 let what = format!("more than {MOST_ROWS} {} bars of {pair} in one answer", request.timeframe);
                 return Err(Failure::NotOffered { source_name: self.settings.name.clone(), what });
             }
+            // Rows may stand in any order; those that cannot be placed are refused wherever they stand.
+            rows.sort_by_key(|row| match row {
+                Ok(row) => Some(row.bar.open_time),
+                Err(refused) => refused.open_time,
+            });
             let (is_empty, before) = (rows.is_empty(), from);
-            let mut page =
-                Page { rest: self, request, answer: &answer, exchange_now, fetched: &mut fetched, next: from };
+            let final_at = exchange_now.min(asked_at);
+            let mut page = Page { request, answer: &answer, final_at, fetched: &mut fetched, next: from };
             let running = rows.into_iter().any(|row| page.take(row));
             from = page.next;
             if is_empty || running {
@@ -72,10 +78,10 @@ impl Rest {
 
 /// One page being read.
 struct Page<'a> {
-    rest: &'a Rest,
     request: &'a Request<'a>,
     answer: &'a Answer,
-    exchange_now: Timestamp,
+    /// When it was asked for, by the exchange's clock or ours, whichever is behind.
+    final_at: Timestamp,
     fetched: &'a mut Fetched,
     /// The first open time, in milliseconds, after all that were seen.
     next: i64,
@@ -101,14 +107,13 @@ impl Page<'_> {
                 self.remark(RemarkKind::Refused, open_time, text);
             }
             Ok(row) if !expected => {
-                let text = format!("a row of {} came twice or out of order; it was not taken", row.bar.open_time);
+                let text = format!("a row of {} came twice or was not asked for; it was not taken", row.bar.open_time);
                 self.remark(RemarkKind::Refused, open_time, text);
             }
             Ok(KlineRow { bar, repaired }) => {
-                let closed =
-                    bar.close_time.saturating_add(ALLOWANCE).is_ok_and(|final_at| final_at <= self.exchange_now);
-                // Nothing is known before its close, whatever the exchange's clock says.
-                if !closed || bar.close_time > self.rest.clock.now() {
+                // A row that ran when it was asked for is not final, although it may have closed since.
+                let closed = bar.close_time.saturating_add(ALLOWANCE).is_ok_and(|closed_at| closed_at <= self.final_at);
+                if !closed {
                     return true;
                 }
                 if let Some(text) = repaired {
@@ -150,7 +155,7 @@ impl Binance {
         })?;
         let symbols = list(&[&pair]);
         self.rest
-            .ask("/api/v3/exchangeInfo", &[("symbols", &symbols)], 20, &pair, |answer, _, _| {
+            .ask("/api/v3/exchangeInfo", &[("symbols", &symbols)], 20, &pair, |answer, _| {
                 let listing = parse_listing(&answer.body, &pair).map_err(|reason| answer.malformed(reason))?;
                 listing.ok_or_else(|| Failure::Unknown { host: answer.host.clone(), spelling: pair.clone() })
             })
@@ -172,7 +177,7 @@ impl Binance {
             let symbol = |pair: &str| pairs.get(pair).map(|asset| asset.symbol.clone());
             let rows = self
                 .rest
-                .ask("/api/v3/ticker/24hr", &query, 2, &spellings.join(", "), |answer, _, _| {
+                .ask("/api/v3/ticker/24hr", &query, 2, &spellings.join(", "), |answer, _| {
                     parse_tickers(&answer.body, symbol).map_err(|reason| answer.malformed(reason))
                 })
                 .await?;

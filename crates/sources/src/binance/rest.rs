@@ -52,7 +52,7 @@ pub(super) struct Rest {
     weight: Budget,
     hosts: Hosts,
     allowance: Arc<Allowance>,
-    /// How far the exchange's clock is ahead of ours, in microseconds.
+    /// How far the exchange's clock is ahead of ours at least, in microseconds.
     ahead: AtomicI64,
     /// When that was measured.
     measured: Mutex<Option<Timestamp>>,
@@ -82,7 +82,7 @@ impl Rest {
         Arc::clone(&self.allowance)
     }
 
-    /// The present by the exchange's clock.
+    /// The present by the exchange's clock: no later than it shows, and earlier by as long as an answer takes.
     pub(super) async fn exchange_now(&self) -> Result<Timestamp, Failure> {
         // Whoever comes while another reads the exchange's clock waits for what it reads.
         let mut measured = self.measured.lock().await;
@@ -108,9 +108,10 @@ impl Rest {
     }
 
     async fn measure(&self) -> Result<SignedDuration, Failure> {
-        self.ask("/api/v3/time", &[], 1, "", |answer, asked, answered| {
+        self.ask("/api/v3/time", &[], 1, "", |answer, answered| {
             let there = parse_time(&answer.body).map_err(|reason| answer.malformed(reason))?;
-            Ok(there.duration_since(asked + answered.duration_since(asked) / 2))
+            // When it looked at its clock is not known. To be late is harmless; to be early would close bars that run.
+            Ok(there.duration_since(answered))
         })
         .await
     }
@@ -120,14 +121,14 @@ impl Rest {
     }
 
     /// Asks for so much weight; again after growing pauses, and at the next host, while that may help. `spelling` is the
-    /// pair that is asked for. `understand` is given the answer and, on the clock, when it was asked for and when it came.
+    /// pair that is asked for. `understand` is given the answer and, on the clock, when it came.
     pub(super) async fn ask<T>(
         &self,
         path: &str,
         query: &[(&str, &str)],
         weight: u32,
         spelling: &str,
-        understand: impl Fn(&Answer, Timestamp, Timestamp) -> Result<T, Failure>,
+        understand: impl Fn(&Answer, Timestamp) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let times = (TRIES_A_HOST * self.hosts.len()).saturating_sub(1);
         let mut pauses = Patience { first: FIRST_PAUSE, longest: LONGEST_PAUSE, times }.pauses();
@@ -177,14 +178,13 @@ impl Rest {
         &self,
         url: Url,
         spelling: &str,
-        understand: impl Fn(&Answer, Timestamp, Timestamp) -> Result<T, Failure>,
+        understand: impl Fn(&Answer, Timestamp) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let asked = self.clock.now();
         let answer = self.http.get(url, &[], NonZeroU32::MIN).await?;
         let answered = self.clock.now();
         self.note(&answer, answered);
         self.judge(&answer, spelling)?;
-        understand(&answer, asked, answered)
+        understand(&answer, answered)
     }
 
     /// Waits until so much weight may be asked for.

@@ -40,6 +40,8 @@ pub(super) struct Watch {
     first_read: HashMap<(SeriesKey, Timestamp), Bar>,
     /// Disorder between bars and gaps, and since when it stands.
     disorder: HashMap<(SeriesKey, String), tokio::time::Instant>,
+    /// When each series was seen first, on the clock.
+    since: HashMap<SeriesKey, Timestamp>,
 }
 
 impl Watch {
@@ -47,6 +49,7 @@ impl Watch {
         let mut seen = Vec::new();
         let now = tokio::time::Instant::now();
         for (key, bars, found) in look_at_all(scene).await? {
+            self.since.entry(key.clone()).or_insert_with(|| scene.clock.now());
             let adjusted = key.adjustment != Adjustment::Raw;
             for bar in bars {
                 let first = self.first_read.entry((key.clone(), bar.open_time)).or_insert(bar);
@@ -67,8 +70,13 @@ impl Watch {
         Ok(())
     }
 
+    /// When the past of the last series had come.
+    pub(super) fn complete_since(&self) -> Timestamp {
+        self.since.values().max().copied().unwrap_or(Timestamp::MAX)
+    }
+
     /// The last look, at what changes no more.
-    pub(super) async fn finish(mut self, scene: &Scene) -> Result<(), String> {
+    pub(super) async fn finish(&mut self, scene: &Scene) -> Result<(), String> {
         self.look(scene).await?;
         match self.disorder.keys().next() {
             Some((key, text)) => Err(format!("in the end, {key:?}: {text}")),
@@ -112,9 +120,17 @@ async fn look_at_all(scene: &Scene) -> Result<Vec<(SeriesKey, Vec<Bar>, Vec<Stri
 }
 
 /// What the exchange has told by now of what closed in the storm or before, and is not stored; or is stored otherwise.
-pub(super) async fn missing(scene: &Scene) -> Result<Option<String>, String> {
+pub(super) async fn missing(scene: &Scene, watch: &Watch) -> Result<Option<String>, String> {
     for first in scene.firsts() {
         let stored = bars(scene, &first.key).await;
+        let (Some(oldest), Some(since)) = (stored.first(), watch.since.get(&first.key)) else {
+            return Ok(Some(format!("{:?} is not there at all", first.key)));
+        };
+        let calendar = Calendar::of(scene.asset(&first.key.symbol).class());
+        let begins = calendar.nth_bar_after(first.key.timeframe, *since - first.back, 2);
+        if begins.is_some_and(|span| oldest.open_time > span.open_time) {
+            return Err(format!("{:?} begins at {}: it was there at {since}", first.key, oldest.open_time));
+        }
         if let Some(what) = missing_of(scene, &first, &stored)? {
             return Ok(Some(format!("{:?} {what}", first.key)));
         }
@@ -125,7 +141,7 @@ pub(super) async fn missing(scene: &Scene) -> Result<Option<String>, String> {
 fn missing_of(scene: &Scene, first: &First, stored: &[Bar]) -> Result<Option<String>, String> {
     let now = scene.clock.now();
     let tape = &scene.exchange.exchange.tape;
-    let begins = stored.first().map_or(first.from, |bar| bar.open_time.min(first.from));
+    let begins = stored.first().map_or(Timestamp::MAX, |bar| bar.open_time);
     let mut told = tape.bars(first.place, first.key.timeframe, begins, now, now);
     told.retain(|bar| bar.close_time <= scene.storm_ends);
     let stored: BTreeMap<Timestamp, &Bar> = stored.iter().map(|bar| (bar.open_time, bar)).collect();
@@ -153,19 +169,20 @@ fn missing_of(scene: &Scene, first: &First, stored: &[Bar]) -> Result<Option<Str
 fn same(stored: &Bar, told: &Bar, tolerance: f64) -> bool {
     let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(b.abs());
     let prices = |bar: &Bar| [bar.open, bar.high, bar.low, bar.close];
-    // A source whose prices are rounded counts whole shares.
-    let volume = (stored.volume - told.volume).abs() <= if tolerance > 0.0 { 1.0 } else { 0.0 };
+    // A source whose prices are rounded counts whole shares; the others write eight decimals.
+    let volume = (stored.volume - told.volume).abs() <= if tolerance > 0.0 { 1.0 } else { 1e-8 };
     prices(stored).into_iter().zip(prices(told)).all(|(a, b)| near(a, b))
         && stored.close_time == told.close_time
         && volume
 }
 
-/// Values of macro series that were published on the day before the storm or earlier and are not stored.
+/// A value of a macro series that was published and is not stored.
 async fn missing_values(scene: &Scene) -> Option<String> {
     let tape = &scene.exchange.exchange.tape;
     for (place, asset) in tape.assets().iter().enumerate().filter(|(_, asset)| asset.class() == AssetClass::Macro) {
         let stored = scene.home.store.observations(&asset.source_symbol, Timestamp::MAX).await.unwrap();
-        for told in tape.observations(place, scene.storm_ends) {
+        let since = scene.storm_ends - super::scene::DAYS_BACK;
+        for told in tape.observations(place, scene.storm_ends).into_iter().filter(|told| told.known_at >= since) {
             let same = |row: &&market::Observation| {
                 (row.ref_period, row.realtime_start, row.value) == (told.ref_period, told.realtime_start, told.value)
             };
@@ -197,8 +214,9 @@ pub(super) async fn no_revisions(scene: &Scene) -> Result<(), String> {
 /// Forecasts that are computed again.
 const REDERIVED: usize = 40;
 
-/// That the chain is sound, and every forecast in it follows from what had closed when it was recorded.
-pub(super) async fn ledger(scene: &Scene) -> Result<(), String> {
+/// That the chain is sound, and every forecast in it follows from what had closed when it was recorded. One that was made
+/// while whole pasts were still coming cannot be computed again: these count as known since they happened.
+pub(super) async fn ledger(scene: &Scene, complete_since: Timestamp) -> Result<(), String> {
     let (store, chain) = (&**scene.engine.store(), scene.engine.chain());
     if let Verdict::Broken(broken) = verify_stored(store, chain, None).await.map_err(|error| error.to_string())? {
         return Err(broken.to_string());
@@ -218,11 +236,13 @@ pub(super) async fn ledger(scene: &Scene) -> Result<(), String> {
         if forecast.asset_class != AssetClass::Macro && !closes {
             return Err(format!("the forecast of {name} is as of {as_of}, which is no close"));
         }
-        if !again.is_identical() {
+        if as_of > complete_since && !again.is_identical() {
             let (stored, computed) = (&again.stored, &again.computed);
+            let (at, head) = (forecast.issued_at, |text: &str| text.chars().take(400).collect::<String>());
+            let (stored, computed) = (head(stored), head(computed));
             return Err(format!(
-                "the forecast of {name} of {as_of}, recorded at {} does not come out again: same data: {}\n{stored}\n{computed}",
-                forecast.issued_at, again.same_data
+                "the forecast of {name} of {as_of}, recorded at {at} when all was there since {complete_since}, was\n\
+                 {stored}\nand becomes\n{computed}"
             ));
         }
     }

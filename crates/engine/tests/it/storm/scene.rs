@@ -77,10 +77,10 @@ const PLAYS: [Play; 10] = [
     Play { name: "midnight", live_start: "2024-06-03T12:00:00Z", begins: "2024-06-07T23:40:00Z", speed: 300.0 },
     Play { name: "minutes", live_start: "2024-06-03T12:00:00Z", begins: "2024-06-05T15:20:00Z", speed: 120.0 },
     Play {
-        name: "a day and a half",
+        name: "the best part of a day",
         live_start: "2024-06-03T12:00:00Z",
         begins: "2024-06-05T18:00:00Z",
-        speed: 20_000.0,
+        speed: 10_000.0,
     },
 ];
 
@@ -88,9 +88,12 @@ pub(super) fn of(seed: u64) -> Play {
     PLAYS[usize::try_from(seed).unwrap() % PLAYS.len()]
 }
 
+/// Beyond this speed a minute is shorter than a look at the clock.
+const MINUTES_UP_TO: f64 = 1500.0;
+
 const MINUTES_BACK: SignedDuration = SignedDuration::from_hours(6);
 const HOURS_BACK: SignedDuration = SignedDuration::from_hours(24 * 50);
-const DAYS_BACK: SignedDuration = SignedDuration::from_hours(24 * 390);
+pub(super) const DAYS_BACK: SignedDuration = SignedDuration::from_hours(24 * 390);
 
 pub(super) struct Scene {
     pub(super) clock: Arc<dyn Clock>,
@@ -100,6 +103,7 @@ pub(super) struct Scene {
     pub(super) home: Home,
     pub(super) engine: Arc<Engine>,
     pub(super) exchange: Running,
+    has_minutes: bool,
     roster: Roster,
     token: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -112,13 +116,22 @@ pub(super) struct First {
     /// Its asset's place on the tape.
     pub(super) place: usize,
     pub(super) tolerance: f64,
-    /// Bars that open from then on were asked for in any case.
-    pub(super) from: Timestamp,
+    /// How far back it was asked for at first.
+    pub(super) back: SignedDuration,
 }
 
 impl Scene {
+    /// A storm.
     pub(super) async fn open(seed: u64, storm: Duration) -> Self {
-        let play = of(seed);
+        Self::play(of(seed), seed, storm, true).await
+    }
+
+    /// Fair weather, and whether clients take a simulated market for what it is.
+    pub(super) async fn calm(simulated: bool) -> Self {
+        Self::play(PLAYS[0], 0, Duration::ZERO, simulated).await
+    }
+
+    async fn play(play: Play, seed: u64, storm: Duration, simulated: bool) -> Self {
         let (begins, live_start) = (at(play.begins), at(play.live_start));
         let universe = universe();
         let back = |days: i64| live_start - SignedDuration::from_hours(24 * days);
@@ -139,12 +152,13 @@ impl Scene {
         let exchange = Exchange { tape, clock: Arc::clone(&clock), speed: play.speed, run, faults, ticks_a_second };
         let exchange = start(exchange).await.unwrap();
 
-        let roster = roster(&exchange, &clock, true);
+        let roster = roster(&exchange, &clock, simulated, play.speed <= MINUTES_UP_TO);
         let store: Arc<dyn Store> = home.store.clone();
         let settings = Settings { timeframes: vec![Timeframe::H1, Timeframe::D1], ..settings() };
         let events = Arc::new(LocalEvents::default());
         let engine = Arc::new(Engine::open(store, events, Arc::clone(&clock), settings).await.unwrap());
-        let live = Live::new(Arc::clone(&engine), roster.clone(), live_settings());
+        let has_minutes = play.speed <= MINUTES_UP_TO;
+        let live = Live::new(Arc::clone(&engine), roster.clone(), live_settings(has_minutes));
         let token = CancellationToken::new();
         let (following, stepping, stepper) = (token.clone(), token.clone(), Arc::clone(&engine));
         let tasks = vec![
@@ -153,7 +167,7 @@ impl Scene {
         ];
         // Three hours of the market, and never less than half a minute of ours.
         let patience = Duration::from_secs_f64(3.0 * 3600.0 / play.speed).max(Duration::from_secs(30));
-        Self { clock, storm_ends: begins + lasts, patience, home, engine, exchange, roster, token, tasks }
+        Self { clock, storm_ends: begins + lasts, patience, home, engine, exchange, has_minutes, roster, token, tasks }
     }
 
     /// Every series that comes first for its asset.
@@ -166,7 +180,8 @@ impl Scene {
                 (AssetClass::Macro, _) => continue,
                 (_, AssetKind::Index) => &[Timeframe::D1][..],
                 (AssetClass::Stocks, _) => &[Timeframe::H1, Timeframe::D1],
-                (AssetClass::Crypto, _) => &[Timeframe::M1, Timeframe::H1, Timeframe::D1],
+                (AssetClass::Crypto, _) if self.has_minutes => &[Timeframe::M1, Timeframe::H1, Timeframe::D1],
+                (AssetClass::Crypto, _) => &[Timeframe::H1, Timeframe::D1],
             };
             for &timeframe in timeframes {
                 let source = self.roster.first_for(asset, timeframe).unwrap();
@@ -180,7 +195,7 @@ impl Scene {
                     key: SeriesKey { symbol, timeframe, adjustment, source: source.name().to_owned() },
                     place,
                     tolerance: source.tolerance(),
-                    from: self.storm_ends - back,
+                    back,
                 });
             }
         }
@@ -210,8 +225,10 @@ fn universe() -> Vec<Asset> {
     wanted.map(|name| known.iter().find(|asset| asset.symbol.as_str() == name).unwrap().clone()).to_vec()
 }
 
-pub(super) fn live_settings() -> LiveSettings {
+pub(super) fn live_settings(has_minutes: bool) -> LiveSettings {
+    let minutes = LiveSettings::default().minutes;
     LiveSettings {
+        minutes: if has_minutes { minutes } else { Vec::new() },
         minutes_back: MINUTES_BACK,
         hours_back: HOURS_BACK,
         days_back: DAYS_BACK,
@@ -221,15 +238,16 @@ pub(super) fn live_settings() -> LiveSettings {
 }
 
 /// All clients, at an exchange of this process; `simulated` says whether they take its word.
-pub(super) fn roster(exchange: &Running, clock: &Arc<dyn Clock>, simulated: bool) -> Roster {
+pub(super) fn roster(exchange: &Running, clock: &Arc<dyn Clock>, simulated: bool, has_minutes: bool) -> Roster {
     let url = |path: &str| Url::parse(&format!("{}{path}", exchange.http())).unwrap();
     let socket = |path: &str| Url::parse(&format!("{}{path}", exchange.ws())).unwrap();
     let http = |usual: HttpSettings| HttpSettings { simulated, timeout: Duration::from_secs(5), ..usual };
     let clock = || Arc::clone(clock);
     let coins = |settings: BinanceSettings, path: &str| {
         let http = http(settings.http.clone());
-        let (rest, streams) = (vec![url(path)], vec![socket(path)]);
-        Arc::new(Binance::new(BinanceSettings { rest, streams, http, ..settings }, clock()))
+        let (rest, streams, mut timeframes) = (vec![url(path)], vec![socket(path)], settings.timeframes.clone());
+        timeframes.retain(|timeframe| has_minutes || *timeframe > Timeframe::M1);
+        Arc::new(Binance::new(BinanceSettings { rest, streams, timeframes, http, ..settings }, clock()))
     };
     let binance = coins(BinanceSettings::global(), "/");
     let us = coins(BinanceSettings::us(), "/binanceus");
