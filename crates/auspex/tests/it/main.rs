@@ -14,3 +14,4 @@ mod import;
 mod ledger;
 mod replay;
 mod serve;
+mod simulate;
