@@ -63,7 +63,7 @@ pub struct SocketSettings {
     pub max_message_bytes: usize,
     /// Time between two pings.
     pub heartbeat_ms: u64,
-    /// Shortest time between two messages of one stream; the first change goes out at once.
+    /// A stream says one message in each interval of this length, the first change in it at once.
     pub coalesce_ms: u64,
     /// A client that takes no message for so long is closed.
     pub lag_limit_ms: u64,

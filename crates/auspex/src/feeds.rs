@@ -20,7 +20,7 @@ use crate::compose::system_clock;
 use crate::settings::{ExchangeSettings, SourceSettings};
 
 /// The names that can stand in `sources.enabled`.
-const KNOWN: [&str; 5] = ["binance", "binanceus", "yahoo", "daily_csv", "fred"];
+pub(crate) const KNOWN: [&str; 5] = ["binance", "binanceus", "yahoo", "daily_csv", "fred"];
 
 /// What is wrong with the settings of the sources, beyond types.
 pub(crate) fn check(settings: &SourceSettings) -> Vec<String> {
@@ -177,7 +177,7 @@ impl Feeds {
                         name: self.named(&usual.name),
                         cookie: one(&hosts.cookie)?.or(first.clone()).unwrap_or(usual.cookie),
                         site: first.clone().unwrap_or(usual.site),
-                        streamer: one(&hosts.streamer)?.or(first.map(socket)).unwrap_or(usual.streamer),
+                        streamer: one(&hosts.streamer)?.or(first).map(socket).unwrap_or(usual.streamer),
                         query: if query.is_empty() { usual.query } else { query },
                         http: self.http(settings, usual.http),
                         ..YahooSettings::default()
@@ -239,7 +239,8 @@ impl Feeds {
         settings: &SourceSettings,
     ) -> anyhow::Result<Option<Provider>> {
         let rest = hosts.rest.iter().map(|text| Url::parse(text)).collect::<Result<Vec<_>, _>>()?;
-        let mut streams = hosts.streams.iter().map(|text| Url::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut streams =
+            hosts.streams.iter().map(|text| Url::parse(text).map(socket)).collect::<Result<Vec<_>, _>>()?;
         if self.simulated && rest.is_empty() {
             return Ok(None);
         }
@@ -267,7 +268,7 @@ impl Feeds {
 
 /// The same address for sockets.
 fn socket(mut url: Url) -> Url {
-    let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+    let scheme = if matches!(url.scheme(), "https" | "wss") { "wss" } else { "ws" };
     // Between the schemes of the web every change is allowed.
     let _ = url.set_scheme(scheme);
     url

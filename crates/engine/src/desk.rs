@@ -27,7 +27,6 @@ pub(crate) struct Desk {
     pub(crate) covered: BTreeMap<(Symbol, Timeframe), Timestamp>,
     /// Whether the chain has its first schedule.
     pub(crate) scheduled: bool,
-    pub(crate) ticks: HashMap<Symbol, Tick>,
     /// Whether rows came that no panel could take: they are all assembled anew before the next step.
     pub(crate) outdated: bool,
 }

@@ -1,6 +1,6 @@
 //! The engine: its state, and the one step that everything repeats.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -49,6 +49,8 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) desk: Arc<RwLock<Desk>>,
+    /// The newest prices. They come by the thousand and wait for nobody who works at the desk.
+    pub(crate) ticks: RwLock<HashMap<Symbol, Tick>>,
     /// One writer at a time: a step reads the desk, appends, and writes the desk again.
     pub(crate) stepping: tokio::sync::Mutex<()>,
     pub(crate) jobs: Jobs,
@@ -102,6 +104,7 @@ impl Engine {
             clock,
             settings,
             desk: Arc::default(),
+            ticks: RwLock::default(),
             stepping: tokio::sync::Mutex::new(()),
             jobs: Jobs::default(),
             database: Mutex::new(None),
@@ -130,14 +133,14 @@ impl Engine {
                 }
             }
         }
-        let mut releases = std::collections::HashMap::new();
+        let mut releases = HashMap::new();
         for asset in assets.iter().filter(|asset| asset.class() == AssetClass::Macro) {
             let observations = self.store.observations(&asset.source_symbol, now).await?;
             if let Some(series) = Releases::new(asset.clone(), observations) {
                 releases.insert(asset.symbol.clone(), series);
             }
         }
-        let mut issued = std::collections::HashMap::new();
+        let mut issued = HashMap::new();
         for row in self.store.latest_forecasts(&self.settings.chain).await? {
             let entry = issued_from_row(&self.settings.chain, &row)?;
             issued.insert((entry.forecast.symbol.clone(), entry.forecast.timeframe), Arc::new(entry));
@@ -145,11 +148,7 @@ impl Engine {
         let covered = self.covered_slots(&issued).await?;
         let scheduled = self.store.head(&self.settings.chain).await?.is_some();
         let switched = switched(&self.desk().sheets, &sheets);
-        {
-            let mut desk = self.desk_mut();
-            let ticks = std::mem::take(&mut desk.ticks);
-            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, ticks, outdated: false };
-        }
+        *self.desk_mut() = Desk { assets, sheets, releases, issued, covered, scheduled, outdated: false };
         for (source, remark) in switched {
             info!(source, "{}: {}", source, remark.text);
             self.note(&source, &[remark]).await;
@@ -261,7 +260,13 @@ impl Engine {
             return;
         }
         let tick = Tick { price, event_time };
-        self.desk_mut().ticks.insert(symbol.clone(), tick);
+        {
+            let mut ticks = self.ticks.write().expect("no holder of this lock can panic");
+            match ticks.get_mut(symbol) {
+                Some(newest) => *newest = tick,
+                None => drop(ticks.insert(symbol.clone(), tick)),
+            }
+        }
         self.events.publish(EventKind::Tick { symbol: symbol.clone(), price, event_time });
     }
 
@@ -433,6 +438,11 @@ impl Engine {
 
     pub(crate) fn desk(&self) -> RwLockReadGuard<'_, Desk> {
         self.desk.read().expect("no holder of this lock can panic")
+    }
+
+    /// The newest price of an asset between two closes.
+    pub(crate) fn tick(&self, symbol: &Symbol) -> Option<Tick> {
+        self.ticks.read().expect("no holder of this lock can panic").get(symbol).copied()
     }
 
     pub(crate) fn desk_mut(&self) -> RwLockWriteGuard<'_, Desk> {

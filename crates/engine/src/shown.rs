@@ -42,7 +42,7 @@ impl Engine {
         }
         let (sheet, line) = desk.freshest(symbol)?;
         let last = line.tail.last()?;
-        let tick = desk.ticks.get(symbol).filter(|tick| tick.event_time > last.close_time);
+        let tick = self.tick(symbol).filter(|tick| tick.event_time > last.close_time);
         let (price, event_time) = tick.map_or((last.close, last.close_time), |tick| (tick.price, tick.event_time));
         let class = line.asset.class();
         let base = sheet.panel.base();

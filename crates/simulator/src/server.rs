@@ -68,7 +68,6 @@ impl Exchange {
 }
 
 /// All vendors on one router.
-#[must_use]
 pub fn router(exchange: Arc<Exchange>) -> Router {
     let label = {
         let exchange = Arc::clone(&exchange);

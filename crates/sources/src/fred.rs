@@ -19,7 +19,8 @@ pub mod release;
 mod client;
 mod key;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -74,7 +75,12 @@ pub struct Fred {
     has_key: bool,
     client: Client,
     clock: Arc<dyn Clock>,
+    /// The announced dates of each series, and when they were asked for.
+    announced: Arc<Mutex<HashMap<String, (Timestamp, Arc<[Date]>)>>>,
 }
+
+/// Announced dates are asked for again after so long.
+const ANNOUNCED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 impl Fred {
     /// A source that asks as the settings say.
@@ -83,7 +89,7 @@ impl Fred {
         let FredSettings { name, api, graph, key, http } = settings;
         let has_key = key.is_some();
         let client = Client::new(api, graph, key, http, Arc::clone(&clock));
-        Self { name, has_key, client, clock }
+        Self { name, has_key, client, clock, announced: Arc::default() }
     }
 
     /// Whether it can tell when values were first known.
@@ -104,6 +110,10 @@ impl Fred {
         }
         let release = self.client.release(&asset.source_symbol).await?;
         self.client.release_dates(release).await
+    }
+
+    fn announced(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, Arc<[Date]>)>> {
+        self.announced.lock().expect("no holder of this lock can panic")
     }
 
     fn check(&self, asset: &Asset) -> Result<(), Failure> {
@@ -181,6 +191,21 @@ impl DataSource for Fred {
     /// None: a release is awaited by its announced date, see [`Fred::release_dates`].
     fn delay(&self, _asset: &Asset, _timeframe: Timeframe) -> SignedDuration {
         SignedDuration::ZERO
+    }
+
+    /// The next poll of an announced release, with the dates as they were announced within the last day.
+    async fn next_release(&self, asset: &Asset, after: Timestamp) -> Option<Timestamp> {
+        let (series, now) = (&asset.source_symbol, self.clock.now());
+        let kept = self.announced().get(series).filter(|(at, _)| now < *at + ANNOUNCED_FOR).cloned();
+        let dates = match kept {
+            Some((_, dates)) => dates,
+            None => {
+                let dates: Arc<[Date]> = self.release_dates(asset).await.ok()?.into();
+                self.announced().insert(series.clone(), (now, Arc::clone(&dates)));
+                dates
+            }
+        };
+        release::next_poll(series, &dates, None, after)
     }
 
     /// Every vintage that began on a day of the window: from the day before that of `from` in New York through that of

@@ -65,6 +65,12 @@ pub trait DataSource: Send + Sync + Debug {
     /// How long after its close a bar can be expected to be final.
     fn delay(&self, asset: &Asset, timeframe: Timeframe) -> SignedDuration;
 
+    /// When news of a series without bars can be expected next after an instant; `None` when nothing is announced.
+    async fn next_release(&self, asset: &Asset, after: Timestamp) -> Option<Timestamp> {
+        let _ = (asset, after);
+        None
+    }
+
     /// What is asked.
     ///
     /// # Errors

@@ -212,7 +212,7 @@ pub(crate) async fn run(state: &ApiState, mut subscription: Box<dyn Subscription
     speaker.speaking.shutdown().await;
 }
 
-/// Says what changed, not more often than the pause between two messages allows.
+/// Says what changed, once in each interval.
 struct Speaker<'a> {
     state: &'a ApiState,
     due: BTreeMap<Instant, Vec<(Arc<Stream>, Channel)>>,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 use market::{AssetClass, Symbol, Timeframe};
@@ -93,6 +93,8 @@ pub(crate) struct Stream {
     pub(crate) topic: Topic,
     /// The number before that of the first message.
     start: u64,
+    /// Where the intervals begin in which a channel says one message each.
+    begun: Instant,
     published: watch::Sender<Published>,
     /// Held while a message is made, so that they are published in the order of what they say. Whoever holds it may hand
     /// out the last opening again.
@@ -135,6 +137,7 @@ impl Stream {
         Self {
             topic,
             start,
+            begun: Instant::now(),
             published: watch::Sender::new(published),
             pen: tokio::sync::Mutex::default(),
             keep,
@@ -176,18 +179,30 @@ impl Stream {
         seq - self.start
     }
 
-    /// When a change of a channel is to be said: at once when nothing was said for `pause`, else after it.
-    pub(crate) fn schedule(&self, channel: Channel, pause: std::time::Duration, now: Instant) -> When {
+    /// When a change of a channel is to be said: at once when nothing was said in this interval, else when it is over.
+    ///
+    /// Intervals rather than a pause after each message: prices that come as often as they may be said, a little early or
+    /// late each, would otherwise wait for the pause after the latest of them, and never catch up.
+    pub(crate) fn schedule(&self, channel: Channel, interval: Duration, now: Instant) -> When {
         let mut timing = self.timing.lock().expect("no holder of this lock can panic");
         let timing = &mut timing[channel as usize];
         if timing.scheduled {
             return When::Scheduled;
         }
         timing.scheduled = true;
+        let end = self.end_of_interval(interval, now);
         match timing.said {
-            Some(said) if now < said + pause => When::At(said + pause),
+            Some(said) if said + interval >= end => When::At(end),
             _ => When::Now,
         }
+    }
+
+    /// The end of the interval an instant lies in; streams begin theirs at different moments, so that they do not all
+    /// speak at once.
+    fn end_of_interval(&self, interval: Duration, now: Instant) -> Instant {
+        let into = now.duration_since(self.begun).as_nanos().checked_rem(interval.as_nanos()).unwrap_or_default();
+        let into = Duration::from_nanos(u64::try_from(into).unwrap_or_default());
+        now + (interval - into)
     }
 
     /// Notes that a channel is saying the newest now: later changes are scheduled anew.
@@ -209,8 +224,6 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn stream(keep: usize) -> Stream {
@@ -251,14 +264,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_change_is_said_at_once_and_the_next_after_a_pause() {
-        let (stream, pause, start) = (stream(0), Duration::from_millis(100), Instant::now());
-        assert_eq!(stream.schedule(Channel::Prices, pause, start), When::Now);
-        stream.saying(Channel::Prices, start);
-        assert_eq!(stream.schedule(Channel::Prices, pause, start), When::At(start + pause));
-        assert_eq!(stream.schedule(Channel::Prices, pause, start), When::Scheduled);
-        assert_eq!(stream.schedule(Channel::Ledger, pause, start), When::Now);
-        stream.saying(Channel::Prices, start + pause);
-        assert_eq!(stream.schedule(Channel::Prices, pause, start + 2 * pause), When::Now);
+    fn an_interval_has_one_message_and_its_first_change_is_said_at_once() {
+        let (stream, interval) = (stream(0), Duration::from_millis(100));
+        let at = |ms| stream.begun + Duration::from_millis(ms);
+        let schedule = |channel, ms| stream.schedule(channel, interval, at(ms));
+        assert_eq!(schedule(Channel::Prices, 130), When::Now);
+        stream.saying(Channel::Prices, at(131));
+        assert_eq!(schedule(Channel::Prices, 140), When::At(at(200)));
+        assert_eq!(schedule(Channel::Prices, 150), When::Scheduled);
+        assert_eq!(schedule(Channel::Ledger, 150), When::Now);
+        stream.saying(Channel::Prices, at(200));
+        assert_eq!(schedule(Channel::Prices, 201), When::At(at(300)));
+        stream.saying(Channel::Prices, at(301));
+        // As often as allowed, early and late: none waits for the one before it.
+        for ms in [430, 505, 690, 710] {
+            assert_eq!(schedule(Channel::Prices, ms), When::Now);
+            stream.saying(Channel::Prices, at(ms));
+        }
+        // Without an interval nothing waits.
+        assert_eq!(stream.schedule(Channel::Prices, Duration::ZERO, at(711)), When::Now);
     }
 }

@@ -53,6 +53,13 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// A client over plain HTTP; that it could do TLS must be said all the same.
+pub(crate) fn http() -> reqwest::ClientBuilder {
+    // The first to come chooses; to come second is no failure.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 impl Answer {
     pub(crate) fn header(&self, name: header::HeaderName) -> &str {
         self.headers.get(&name).map_or("", |value| value.to_str().unwrap())
@@ -109,7 +116,7 @@ impl TestApp {
         let address = listener.local_addr().unwrap();
         let token = CancellationToken::new();
         let server = tokio::spawn(api::serve(listener, Arc::clone(&engine), settings.clone(), token.clone()));
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = http().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { address, engine, clock, store, settings, token, server, client, folder }
     }
 

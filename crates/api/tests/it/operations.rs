@@ -98,7 +98,7 @@ async fn before_there_is_an_engine_every_request_is_told_to_come_back() {
     let address = listener.local_addr().unwrap();
     let (opened, opening) = tokio::sync::oneshot::channel::<&str>();
     let waiting = tokio::spawn(async move { api::serve_while(&listener, &settings, opening).await });
-    let client = reqwest::Client::new();
+    let client = crate::app::http().build().unwrap();
     let get = |path: &str| client.get(format!("http://{address}{path}")).send();
     assert_eq!(get("/livez").await.unwrap().status(), 200);
     for path in ["/readyz", "/api/health", "/api/asset/BTC/forecast", "/nowhere"] {

@@ -79,7 +79,9 @@ async fn other_hosts_and_large_bodies_are_refused() {
     check(&elsewhere, 400, "/problems/host", "another host");
     assert_eq!(app.get_as("/livez", &[("host", "evil.example")]).await.status, 200);
     assert_eq!(app.get_as("/api/health", &[("host", "localhost:8000")]).await.status, 200);
-    let large = reqwest::Client::new()
+    let large = crate::app::http()
+        .build()
+        .unwrap()
         .post(format!("http://{}/api/favorites/BTC", app.address))
         .body(vec![b' '; 100_000])
         .send()

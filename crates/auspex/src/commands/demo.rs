@@ -165,6 +165,7 @@ fn at_exchange(settings: SourceSettings, address: SocketAddr) -> SourceSettings 
     let at = |path: &str| format!("http://{address}{path}");
     let exchange = |path: &str| ExchangeSettings { rest: vec![at(path)], streams: Vec::new() };
     SourceSettings {
+        enabled: feeds::KNOWN.map(str::to_owned).to_vec(),
         crypto_minutes: Vec::new(),
         failover_s: 150,
         fred_api_key: FRED_KEY.to_owned(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use engine::Engine;
 use engine::live::Live;
 use engine::views::{Health, SourceStatus};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::Context;
+use crate::compose::Opened;
 use crate::feeds::{self, Feeds};
 use crate::lifecycle::Lifecycle;
 use crate::upkeep;
@@ -54,6 +55,7 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     let opening = async {
         let opened = context.open().await?;
         let feeds = Feeds::find(&context.settings.sources).await?;
+        refuse_past(&opened, &feeds).await?;
         let engine = context.engine(&opened, feeds.chain.clone(), Arc::clone(&feeds.clock), |_| ()).await?;
         anyhow::Ok((opened, feeds, Arc::new(engine)))
     };
@@ -95,6 +97,20 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     ended?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A ledger does not go back in time: a simulated market that was started anew is not the one its run was made of.
+async fn refuse_past(opened: &Opened, feeds: &Feeds) -> anyhow::Result<()> {
+    let (head, now) = (opened.store.head(&feeds.chain).await?, feeds.clock.now());
+    match head.filter(|head| head.recorded_at > now) {
+        Some(head) => bail!(
+            "the ledger {} has come to {} already, and the clock of its market shows {now}: start the market with another \
+             --run, or serve from another --home",
+            feeds.chain,
+            head.recorded_at
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Listens where the settings say.
@@ -142,6 +158,7 @@ async fn tell_sources(engine: Arc<Engine>, token: CancellationToken) -> anyhow::
         };
         warn!("sources that do not: {}; {stored}; they are asked again, see /api/sources", names(&ill));
     }
+    token.cancelled().await;
     Ok(())
 }
 

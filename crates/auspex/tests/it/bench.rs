@@ -10,6 +10,8 @@ use tempfile::TempDir;
 /// A fresh folder with a home in it that the first command makes.
 pub(crate) struct Bench {
     folder: TempDir,
+    /// Whether the sources that its settings name are asked; none by default, for no test may ask a vendor.
+    follows: bool,
 }
 
 /// What a command gave.
@@ -21,7 +23,12 @@ pub(crate) struct Ran {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), follows: false }
+    }
+
+    /// One whose settings name only sources on this machine.
+    pub(crate) fn following() -> Self {
+        Self { follows: true, ..Self::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -46,6 +53,9 @@ impl Bench {
         command.env_clear().current_dir(self.folder.path()).env("AUSPEX_HOME", self.home());
         for name in ["PATH", "TMPDIR", "RAYON_NUM_THREADS"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        if !self.follows {
+            command.env("AUSPEX__SOURCES__ENABLED", "");
         }
         command.args(args).stdin(Stdio::null());
         command

@@ -9,6 +9,7 @@ mod config;
 mod crashes;
 mod damage;
 mod demo;
+mod follow;
 mod help;
 mod import;
 mod ledger;

@@ -196,6 +196,11 @@ impl Follower {
         self.release()
     }
 
+    /// A release is announced: it is asked for then, if not before.
+    pub(super) fn expect_release(&mut self, at: Option<Timestamp>) {
+        self.next_ask = at.map_or(self.next_ask, |at| at.min(self.next_ask));
+    }
+
     /// No answer. Gives the held bars: what could not be asked for is a hole now.
     pub(super) fn failed(&mut self, pause: Option<SignedDuration>, now: Timestamp) -> Vec<Bar> {
         self.asking = false;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use market::{AssetClass, Bar, Remark, RemarkKind, Symbol, Timeframe};
-use sources::{Failure, Fetched, LiveEvent, Request, pace};
+use sources::{Failure, Fetched, LiveEvent, Price, Request, pace};
 use storage::{BarQuery, SeriesKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -28,8 +28,8 @@ const EVENTS: usize = 8192;
 /// The longest the task sleeps without looking around, in real time: another source may raise an alarm.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 
-/// Panels take up new series when all have come, or so long after the first of them; real time.
-const TAKE_UP: Duration = Duration::from_secs(10);
+/// Panels take up new series when all that is wanted has come, or so long after the first of them; real time.
+const TAKE_UP: Duration = Duration::from_secs(60);
 
 /// What cannot succeed is tried again so often.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(1);
@@ -53,7 +53,13 @@ pub(super) struct Keeper {
 }
 
 /// A question that was answered, or not.
-type Asked = (usize, Window, std::result::Result<Fetched, Failure>);
+struct Asked {
+    place: usize,
+    window: Window,
+    answer: std::result::Result<Fetched, Failure>,
+    /// When a macro series can be expected to have news.
+    next_release: Option<Timestamp>,
+}
 
 impl Keeper {
     pub(super) fn new(
@@ -110,18 +116,37 @@ impl Keeper {
             let wake = self.wake_in();
             tokio::select! {
                 () = token.cancelled() => break,
-                event = events.recv(), if listening => match event {
+                event = self.next_event(&mut events), if listening => match event {
                     Some(event) => self.take_event(event).await,
                     None => listening = false,
                 },
                 Some(asked) = asking.join_next() => match asked {
-                    Ok((place, window, answer)) => self.take_answer(place, window, answer).await,
+                    Ok(Asked { place, window, answer, next_release }) => {
+                        self.take_answer(place, window, answer).await;
+                        self.followers[place].expect_release(next_release);
+                    }
                     Err(broken) => panic!("a question broke off: {broken}"),
                 },
                 () = tokio::time::sleep(wake) => {}
             }
         }
         while stream.join_next().await.is_some() {}
+    }
+
+    /// The next event that is no price. Prices are handed on at once: they come by the thousand, and change nothing that
+    /// followers wait for. May be dropped while waiting without losing anything.
+    async fn next_event(&self, events: &mut mpsc::Receiver<LiveEvent>) -> Option<LiveEvent> {
+        loop {
+            match events.recv().await? {
+                LiveEvent::Price(price) => self.take_price(&price),
+                event => return Some(event),
+            }
+        }
+    }
+
+    fn take_price(&self, price: &Price) {
+        self.engine.sources.told(self.provider.data.name(), self.now());
+        self.engine.receive_tick(&price.symbol, price.price, price.event_time);
     }
 
     /// Finds out where every series stands.
@@ -181,7 +206,12 @@ impl Keeper {
         let data = Arc::clone(&self.provider.data);
         asking.spawn(async move {
             let request = Request { asset: &asset, timeframe, from: window.from, to: window.to };
-            (place, window, data.fetch(&request).await)
+            let answer = data.fetch(&request).await;
+            let next_release = match asset.class() {
+                AssetClass::Macro => data.next_release(&asset, window.to).await,
+                _ => None,
+            };
+            Asked { place, window, answer, next_release }
         });
     }
 
@@ -237,7 +267,7 @@ impl Keeper {
                     let text = reason.clone();
                     self.note(vec![remark(RemarkKind::Refused, &key, text)]).await;
                 } else if self.engine.sources.failed(self.name(), reason.clone()) {
-                    warn!("{reason}; it is asked again");
+                    warn!("{} does not answer: {reason}; it is asked again", self.name());
                     self.note_source(RemarkKind::Down, reason).await;
                 }
                 let pause = match (failure.is_transient(), failure.retry_after()) {
@@ -393,10 +423,7 @@ impl Keeper {
     async fn take_event(&mut self, event: LiveEvent) {
         let now = self.now();
         match event {
-            LiveEvent::Price(price) => {
-                self.engine.sources.told(self.provider.data.name(), now);
-                self.engine.receive_tick(&price.symbol, price.price, price.event_time);
-            }
+            LiveEvent::Price(price) => self.take_price(&price),
             LiveEvent::Bar { symbol, timeframe, bar } => {
                 self.engine.sources.told(self.provider.data.name(), now);
                 let Some(&place) = self.places.get(&(symbol, timeframe)) else { return };
@@ -424,7 +451,7 @@ impl Keeper {
             }
             LiveEvent::Down { reason, until } => {
                 if self.engine.sources.streams(self.provider.data.name(), Some(reason.clone())) {
-                    warn!("the stream of {} is gone: {reason}; it is tried again at {until}", self.name());
+                    warn!("the stream of {} is gone: {reason}; it is tried again at {until:.0}", self.name());
                     self.note_source(RemarkKind::Down, format!("the stream is gone: {reason}")).await;
                 }
             }

@@ -12,3 +12,4 @@ mod leak;
 mod live;
 mod promises;
 mod replay;
+mod storm;

@@ -139,6 +139,38 @@ impl Faults {
     }
 }
 
+/// A fault that strikes a connection once for as long as it is planned.
+#[derive(Debug)]
+pub(crate) struct Spell<T> {
+    drawn: bool,
+    pub(crate) struck: Option<T>,
+}
+
+impl<T> Default for Spell<T> {
+    fn default() -> Self {
+        Self { drawn: false, struck: None }
+    }
+}
+
+impl<T: Copy> Spell<T> {
+    /// Whether the connection is struck, and by what.
+    pub(crate) fn look(
+        &mut self,
+        faults: &Faults,
+        service: Service,
+        path: &str,
+        now: Timestamp,
+        pick: impl Fn(&Kind) -> Option<T>,
+    ) -> Option<T> {
+        if faults.lasting(service, path, now, &pick).is_none() {
+            *self = Self::default();
+        } else if !std::mem::replace(&mut self.drawn, true) {
+            self.struck = faults.strike(service, path, now, pick);
+        }
+        self.struck
+    }
+}
+
 /// What is left of a text that ends too early.
 pub(crate) fn truncated(text: &str) -> &str {
     let middle = (text.len() / 2..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);

@@ -12,12 +12,13 @@ mod rows;
 mod search;
 mod session;
 mod stream;
+mod subscriptions;
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::get;
@@ -26,7 +27,9 @@ use axum::{Extension, Router};
 use tokio_util::sync::CancellationToken;
 
 use self::pricing::Version;
+use self::stream::Connection;
 use super::Exchange;
+use super::fuse::Fuse;
 use super::params::Params;
 
 /// What its handlers share.
@@ -51,6 +54,7 @@ pub(crate) fn router(exchange: Arc<Exchange>) -> Router {
 /// One path, two hosts of the vendor's: the one that streams, and the one that gives out cookies and has no page.
 async fn root(
     State(yahoo): State<Arc<Yahoo>>,
+    fuse: Option<Extension<ConnectInfo<Fuse>>>,
     token: Option<Extension<CancellationToken>>,
     params: Params,
     headers: HeaderMap,
@@ -61,7 +65,8 @@ async fn root(
         let upgrade = upgrade.max_message_size(stream::MESSAGE_LIMIT);
         let token = token.map(|Extension(token)| token).unwrap_or_default();
         return upgrade.on_upgrade(async move |socket| {
-            token.run_until_cancelled(stream::serve(yahoo, socket, version)).await;
+            let fuse = fuse.map(|Extension(ConnectInfo(fuse))| fuse);
+            token.run_until_cancelled(Connection { yahoo, socket, version, fuse }.run()).await;
         });
     }
     let cookies = session::set_cookies(&yahoo.exchange.run, &headers, yahoo.exchange.now());

@@ -1,8 +1,11 @@
 //! The simulated market, through its public face.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod binance;
+mod binance_streams;
 mod daily_csv;
 mod economy;
+mod faults;
 mod feed;
 mod fred;
 mod fred_shapes;

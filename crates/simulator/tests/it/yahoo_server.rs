@@ -9,18 +9,16 @@ use market::calendar::midnight;
 use market::{Action, ActionKind, Asset, AssetKind, Bar, Calendar, Clock, ManualClock, Observation, Timeframe};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
-use simulator::server::{Exchange, Faults, serve};
+use simulator::server::{self, Exchange, Faults, Running};
 use simulator::{Reel, Tape};
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::at;
 
 /// A server that ends with the test.
 pub(crate) struct Served {
-    pub(crate) address: String,
     pub(crate) clock: Arc<ManualClock>,
     client: reqwest::Client,
-    _stop: DropGuard,
+    running: Running,
 }
 
 /// What came back.
@@ -45,8 +43,13 @@ impl Served {
         let clock = Arc::new(ManualClock::new(now));
         // Whoever came first has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (address, stop) = start(tape, Arc::clone(&clock) as Arc<dyn Clock>, 1.0).await;
-        Self { address, clock, client: reqwest::Client::new(), _stop: stop }
+        let running = start(tape, Arc::clone(&clock) as Arc<dyn Clock>, 1.0, Faults::default()).await;
+        Self { clock, client: reqwest::Client::new(), running }
+    }
+
+    /// The base address of sockets.
+    pub(crate) fn ws(&self) -> String {
+        self.running.ws()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Got {
@@ -55,7 +58,7 @@ impl Served {
 
     /// With a cookie.
     pub(crate) async fn get_as(&self, path: &str, cookie: &str) -> Got {
-        let request = self.client.get(format!("http://{}{path}", self.address));
+        let request = self.client.get(format!("{}{path}", self.running.http()));
         let request = if cookie.is_empty() { request } else { request.header("cookie", cookie) };
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -63,15 +66,10 @@ impl Served {
     }
 }
 
-/// Serves a tape on any clock; ends when the guard is dropped.
-pub(crate) async fn start(tape: Tape, clock: Arc<dyn Clock>, speed: f64) -> (String, DropGuard) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let faults = Faults::default();
+/// Serves a tape on any clock; ends when it is dropped.
+pub(crate) async fn start(tape: Tape, clock: Arc<dyn Clock>, speed: f64, faults: Faults) -> Running {
     let exchange = Exchange { tape, clock, speed, run: "test".to_owned(), faults, ticks_a_second: 1.0 };
-    let token = CancellationToken::new();
-    tokio::spawn(serve(listener, Arc::new(exchange), token.clone()));
-    (address, token.drop_guard())
+    server::start(exchange).await.unwrap()
 }
 
 fn asset(symbol: &str, source_symbol: &str, kind: AssetKind) -> Asset {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt, StreamExt};
 use market::{AcceleratedClock, Clock};
 use prost::Message as _;
+use simulator::server::{FaultPlan, Faults};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::at;
@@ -35,8 +36,8 @@ struct Client {
 }
 
 impl Client {
-    async fn connect(address: &str, path: &str) -> Self {
-        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{address}{path}")).await.unwrap();
+    async fn connect(base: &str, path: &str) -> Self {
+        let (socket, _) = tokio_tungstenite::connect_async(format!("{base}{path}")).await.unwrap();
         Self { socket }
     }
 
@@ -65,7 +66,7 @@ fn decode(message: &str) -> Trade {
 #[tokio::test]
 async fn trades_of_subscribed_symbols_come_while_they_trade() {
     let served = small_at(in_session()).await;
-    let mut client = Client::connect(&served.address, "/?version=2").await;
+    let mut client = Client::connect(&served.ws(), "/?version=2").await;
     client.say(r#"{"subscribe":["COIN-USD","acme","NOPE","CPIAUCSL"]}"#).await;
     let (first, second) = (client.trade().await, client.trade().await);
     assert_eq!((first.id.as_str(), second.id.as_str()), ("ACME", "COIN-USD"));
@@ -94,7 +95,7 @@ async fn trades_of_subscribed_symbols_come_while_they_trade() {
 #[tokio::test]
 async fn the_first_version_sends_the_bare_message() {
     let served = small_at(in_session()).await;
-    let mut client = Client::connect(&served.address, "/").await;
+    let mut client = Client::connect(&served.ws(), "/").await;
     client.say(r#"{"subscribe":["ACME"]}"#).await;
     let text = client.hear(Duration::from_secs(10)).await.unwrap();
     assert_eq!(decode(&text).id, "ACME");
@@ -104,8 +105,8 @@ async fn the_first_version_sends_the_bare_message() {
 async fn who_does_not_repeat_is_forgotten() {
     // A minute there is half a second here: five real seconds are what counts.
     let clock: Arc<dyn Clock> = Arc::new(AcceleratedClock::new(in_session(), 120.0));
-    let (address, _stop) = start(small(), clock, 120.0).await;
-    let mut client = Client::connect(&address, "/?version=2").await;
+    let running = start(small(), clock, 120.0, Faults::default()).await;
+    let mut client = Client::connect(&running.ws(), "/?version=2").await;
     client.say(r#"{"subscribe":["COIN-USD"]}"#).await;
     let told = tokio::time::Instant::now();
     let mut trades = 0;
@@ -117,4 +118,43 @@ async fn who_does_not_repeat_is_forgotten() {
     assert!((5..=110).contains(&trades), "{trades} in five seconds: not more often than every 50 ms");
     client.say(r#"{"subscribe":["COIN-USD"]}"#).await;
     client.trade().await;
+}
+
+#[tokio::test]
+async fn frames_go_wrong_as_planned() {
+    let check = async |kind: &str, goes_wrong: &dyn Fn(Option<String>) -> bool| {
+        let plan = FaultPlan::parse(&format!("[[fault]]\nkind = \"{kind}\"\nservice = \"yahoo\"\n")).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(AcceleratedClock::new(in_session(), 1.0));
+        let running = start(small(), clock, 1.0, Faults::new(plan, in_session())).await;
+        let mut client = Client::connect(&running.ws(), "/?version=2").await;
+        client.say(r#"{"subscribe":["COIN-USD"]}"#).await;
+        let next = tokio::time::timeout(Duration::from_millis(1500), client.socket.next()).await;
+        let text = match next {
+            Ok(Some(Ok(Message::Text(text)))) => Some(text.to_string()),
+            Ok(_) => None,
+            Err(_) => Some(String::new()),
+        };
+        assert!(goes_wrong(text.clone()), "{kind}: {text:?}");
+    };
+    let broken = |text: Option<String>| {
+        text.is_some_and(|text| !text.is_empty() && serde_json::from_str::<serde_json::Value>(&text).is_err())
+    };
+    check("truncated", &broken).await;
+    check("garbage", &broken).await;
+    check("cut", &|text| text.is_none()).await;
+    check("half_frame", &|text| text.is_none()).await;
+    check("rotation", &|text| text.is_none()).await;
+    check("silent", &|text| text.is_some_and(|text| text.is_empty())).await;
+}
+
+#[tokio::test]
+async fn sockets_end_with_the_server() {
+    let clock: Arc<dyn Clock> = Arc::new(AcceleratedClock::new(in_session(), 1.0));
+    let running = start(small(), clock, 1.0, Faults::default()).await;
+    let mut client = Client::connect(&running.ws(), "/?version=2").await;
+    client.say(r#"{"subscribe":["COIN-USD"]}"#).await;
+    client.trade().await;
+    running.stop().await.unwrap();
+    let ended = async { while let Some(Ok(_)) = client.socket.next().await {} };
+    tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the socket ends");
 }

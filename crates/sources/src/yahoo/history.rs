@@ -16,7 +16,7 @@ pub(super) fn margin(class: AssetClass, timeframe: Timeframe) -> SignedDuration 
     match (class, timeframe) {
         // The closing auction is told minutes after the bell, and quotes of some exchanges are 15 minutes late.
         (AssetClass::Stocks, Timeframe::D1) => SignedDuration::from_mins(15),
-        _ => SignedDuration::from_mins(2),
+        _ => SignedDuration::from_mins(1),
     }
 }
 

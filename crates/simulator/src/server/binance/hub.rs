@@ -167,7 +167,7 @@ impl Pace {
 /// Looks at the clock until nobody listens.
 async fn watch(venue: Arc<Venue>) {
     let pace = Pace::of(venue.exchange.ticks_a_second);
-    let mut looks = tokio::time::interval(pace.tick_floor / 2);
+    let mut looks = tokio::time::interval((pace.tick_floor / 4).max(Duration::from_millis(1)));
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         looks.tick().await;

@@ -23,7 +23,7 @@ use super::hub::{Hub, Listener, Message, QUEUE};
 use super::payload;
 use super::streams::{self, Named};
 use super::venue::Venue;
-use crate::server::faults::{FrameFault, GARBAGE, Kind, truncated};
+use crate::server::faults::{FrameFault, GARBAGE, Kind, Spell, truncated};
 use crate::server::fuse::Fuse;
 
 /// On the exchange's clock.
@@ -159,30 +159,6 @@ struct Ping {
     unanswered: Option<(Timestamp, Instant)>,
 }
 
-/// A fault that strikes a connection once for as long as it is planned.
-struct Spell<T> {
-    drawn: bool,
-    struck: Option<T>,
-}
-
-impl<T> Default for Spell<T> {
-    fn default() -> Self {
-        Self { drawn: false, struck: None }
-    }
-}
-
-impl<T: Copy> Spell<T> {
-    fn look(&mut self, venue: &Venue, path: &str, now: Timestamp, pick: impl Fn(&Kind) -> Option<T>) -> Option<T> {
-        let faults = &venue.exchange.faults;
-        if faults.lasting(venue.service, path, now, &pick).is_none() {
-            *self = Self::default();
-        } else if !std::mem::replace(&mut self.drawn, true) {
-            self.struck = faults.strike(venue.service, path, now, pick);
-        }
-        self.struck
-    }
-}
-
 impl Session {
     fn new(venue: Arc<Venue>, line: Line, combined: bool, unit: TimeUnit) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE);
@@ -286,16 +262,18 @@ impl Session {
         if self.listener.lagged.load(Ordering::Relaxed) {
             return Err(End::Close(close_code::POLICY, "Too slow"));
         }
-        let silent = self.silent.look(venue, path, now, |kind| match kind {
+        let silent = self.silent.look(&venue.exchange.faults, venue.service, path, now, |kind| match kind {
             Kind::Silent { pings } => Some(*pings),
             _ => None,
         });
-        let rotation = self.rotation.look(venue, path, now, |kind| (*kind == Kind::Rotation).then_some(()));
+        let rotation = self
+            .rotation
+            .look(&venue.exchange.faults, venue.service, path, now, |kind| (*kind == Kind::Rotation).then_some(()));
         if rotation.is_some() || now.duration_since(self.opened) >= LIFETIME {
             return Err(End::Close(close_code::AWAY, ""));
         }
         let announced = self.shutdown.struck.is_some();
-        let shutdown = self.shutdown.look(venue, path, now, |kind| match kind {
+        let shutdown = self.shutdown.look(&venue.exchange.faults, venue.service, path, now, |kind| match kind {
             Kind::ServerShutdown { ms } => Some(*ms),
             _ => None,
         });

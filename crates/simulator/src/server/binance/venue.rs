@@ -169,7 +169,7 @@ impl Venue {
         let bar = self.between(place, from, to).filter(|bar| bar.volume > 0.0)?;
         let (price, at) = self.price(place, time)?;
         let bits = Stream::new(0, "maker").bits(id.unsigned_abs(), place as u64);
-        (at == time).then_some(Trade { id, price, quantity: bar.volume, time, buyer_is_maker: bits % 2 == 0 })
+        (at == time).then_some(Trade { id, price, quantity: bar.volume, time, buyer_is_maker: bits.is_multiple_of(2) })
     }
 }
 
@@ -187,7 +187,7 @@ impl Listed {
         }
         let stream = Stream::new(0, &format!("second exchange {spelling}"));
         let away = 1e-4 * (1.0 + 4.0 * stream.uniform(0, 0));
-        let away = if stream.bits(0, 1) % 2 == 0 { away } else { -away };
+        let away = if stream.bits(0, 1).is_multiple_of(2) { away } else { -away };
         let (price_factor, volume_factor) = if second { (1.0 + away, SECOND_VOLUME) } else { (1.0, 1.0) };
         let (name, base) = (format!("{base}{quote}"), base.to_owned());
         Some(Self { asset, name, base, quote, price_factor, volume_factor })
@@ -224,10 +224,9 @@ pub(crate) fn trades(bar: &Bar, now: Timestamp) -> Trades {
     Trades { first, last, count: last - first + 1 }
 }
 
-/// The id of the first trade at or after an instant.
+/// The id of the trade that is next at an instant; those before it have happened.
 pub(crate) fn id_at(instant: Timestamp) -> i64 {
-    let millis = instant.as_millisecond();
-    -(-millis).div_euclid(TRADE_EVERY)
+    instant.as_millisecond().div_euclid(TRADE_EVERY)
 }
 
 /// The volume of a bar in the quote asset, at its typical price.

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{GARBAGE, Kind, Service};
 use crate::server::Exchange;
@@ -153,7 +153,7 @@ fn exchange_refusal(exchange: &Exchange, service: Service, status: u16, retry_af
         }
         418 => {
             let wait = SignedDuration::from_secs(retry_after.and_then(|wait| i64::try_from(wait).ok()).unwrap_or(120));
-            let until = exchange.shown_now(service).saturating_add(wait).map_or(i64::MAX, |at| at.as_millisecond());
+            let until = exchange.shown_now(service).saturating_add(wait).map_or(i64::MAX, Timestamp::as_millisecond);
             say(-1003, &crate::server::binance::limits::banned_until(until))
         }
         429 => say(-1003, crate::server::binance::limits::TOO_MUCH),

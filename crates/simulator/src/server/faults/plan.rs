@@ -158,6 +158,16 @@ impl FaultPlan {
         let plan = Self::parse(include_str!("storm.toml")).expect("the plan is read by a test");
         Self { seed, ..plan }
     }
+
+    /// The same plan, over so long after its start: nothing strikes later.
+    #[must_use]
+    pub fn until(mut self, end: SignedDuration) -> Self {
+        self.faults.retain(|fault| fault.window.start < end);
+        for fault in &mut self.faults {
+            fault.window.end = fault.window.end.min(end);
+        }
+        self
+    }
 }
 
 /// What is wrong with a row; at its own place when no span is given.

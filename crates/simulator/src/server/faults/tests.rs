@@ -63,6 +63,15 @@ fn faults_strike_where_and_when_they_are_planned() {
     assert_eq!(faults.skew(Service::Fred, start + SignedDuration::from_mins(1)).as_millis(), 0);
 }
 
+#[test]
+fn a_plan_can_be_over_early() {
+    let start = Timestamp::UNIX_EPOCH;
+    let faults = Faults::new(FaultPlan::storm(1).until(SignedDuration::from_mins(10)), start);
+    let skew = |minutes| faults.skew(Service::Binance, start + SignedDuration::from_mins(minutes));
+    assert!(skew(9) != SignedDuration::ZERO && skew(10) == SignedDuration::ZERO);
+    assert!(!faults.counts().contains_key("server_shutdown"), "it was to begin later");
+}
+
 proptest! {
     #[test]
     fn the_same_events_meet_the_same_faults(seed in any::<u64>(), share in 0.05_f64..0.95) {

@@ -1,19 +1,17 @@
-//! The stream: trades of the symbols a client has subscribed to.
+//! The stream: a socket on which trades come, and what goes wrong on it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 
 use super::Yahoo;
-use super::book::Book;
-use super::listing::Listing;
-use super::meta::price_hint;
-use super::pricing::{PricingData, Version};
-use crate::server::Exchange;
+use super::pricing::Version;
+use super::subscriptions::Subscriptions;
+use crate::server::Service;
+use crate::server::faults::{FrameFault, GARBAGE, Kind, Spell, truncated};
+use crate::server::fuse::Fuse;
 
 /// Longer messages end the connection.
 pub(super) const MESSAGE_LIMIT: usize = 64 << 10;
@@ -24,143 +22,88 @@ const LEAST_WAIT: Duration = Duration::from_millis(50);
 /// No less often than this, really, so that a clock that is moved by hand is seen to have moved.
 const MOST_WAIT: Duration = Duration::from_millis(500);
 
-/// A client that does not repeat its subscription for so long is sent nothing more until it does.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-
-/// And really for so long: on a fast clock a minute is nothing.
-const REAL_PATIENCE: Duration = Duration::from_secs(5);
-
 /// A client that does not take a message for so long is left.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much past a trade needs: the close of the last day before.
-const PAST: SignedDuration = SignedDuration::from_hours(24 * 14);
+/// By this path a plan of faults means the stream.
+const PATH: &str = "/";
 
-/// What a client may say.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Command {
-    subscribe: Vec<String>,
-    unsubscribe: Vec<String>,
+/// A client's connection.
+pub(super) struct Connection {
+    pub(super) yahoo: Arc<Yahoo>,
+    pub(super) socket: WebSocket,
+    pub(super) version: Version,
+    pub(super) fuse: Option<Fuse>,
 }
 
-/// What a client has subscribed to: for each symbol the time of the last trade it was sent.
-#[derive(Debug)]
-struct Subscriptions {
-    listings: BTreeMap<String, (Listing, Timestamp)>,
-    /// When it last said so, on both clocks.
-    said: (Timestamp, Instant),
-}
+/// The connection is over.
+struct Over;
 
-impl Subscriptions {
-    fn new(now: Timestamp) -> Self {
-        Self { listings: BTreeMap::new(), said: (now, Instant::now()) }
-    }
-
-    /// Takes what a client said. Unknown symbols, and words that are no command, are passed over in silence.
-    fn take(&mut self, exchange: &Exchange, text: &str) {
-        let Ok(command) = serde_json::from_str::<Command>(text) else { return };
-        if !command.subscribe.is_empty() {
-            self.said = (exchange.now(), Instant::now());
-        }
-        let known = Listing::all(&exchange.tape);
-        let find = |name: &String| known.iter().find(|listing| listing.symbol.eq_ignore_ascii_case(name)).cloned();
-        for listing in command.subscribe.iter().filter_map(find) {
-            self.listings.entry(listing.symbol.clone()).or_insert((listing, Timestamp::MIN));
-        }
-        for name in &command.unsubscribe {
-            self.listings.remove(&name.to_ascii_uppercase());
-        }
-    }
-
-    fn is_forgotten(&self, now: Timestamp) -> bool {
-        now.duration_since(self.said.0) > PATIENCE && self.said.1.elapsed() > REAL_PATIENCE
-    }
-
-    /// The trades since the last call, one of each symbol at most.
-    fn trades(&mut self, exchange: &Exchange) -> Vec<PricingData> {
-        let now = exchange.now();
-        if self.is_forgotten(now) {
-            return Vec::new();
-        }
-        let trade = |(listing, told): &mut (Listing, Timestamp)| {
-            let (at, trade) = trade(exchange, listing, now).filter(|(at, _)| at > told)?;
-            *told = at;
-            Some(trade)
-        };
-        self.listings.values_mut().filter_map(trade).collect()
-    }
-}
-
-/// Talks to a client until it leaves or the server ends.
-pub(super) async fn serve(yahoo: Arc<Yahoo>, mut socket: WebSocket, version: Version) {
-    let exchange = &yahoo.exchange;
-    let mut subscriptions = Subscriptions::new(exchange.now());
-    let every = SignedDuration::try_from_secs_f64(1.0 / exchange.ticks_a_second.max(1e-3))
-        .unwrap_or(SignedDuration::from_secs(1));
-    let mut due = exchange.now();
-    loop {
-        let wait = exchange.clock.wait_until(due).unwrap_or(LEAST_WAIT).clamp(LEAST_WAIT, MOST_WAIT);
-        let tick = tokio::time::sleep(wait);
-        tokio::pin!(tick);
+impl Connection {
+    /// Tells trades until the client leaves or is left.
+    pub(super) async fn run(mut self) {
+        let yahoo = Arc::clone(&self.yahoo);
+        let exchange = &yahoo.exchange;
+        let mut subscriptions = Subscriptions::new(exchange.now());
+        let (mut silent, mut rotation) = (Spell::default(), Spell::default());
+        let every = SignedDuration::try_from_secs_f64(1.0 / exchange.ticks_a_second.max(1e-3))
+            .unwrap_or(SignedDuration::from_secs(1));
+        let mut due = exchange.now();
         loop {
-            tokio::select! {
-                () = &mut tick => break,
-                message = socket.recv() => match message {
-                    Some(Ok(Message::Text(text))) => subscriptions.take(exchange, &text),
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                    Some(Ok(_)) => {}
-                },
+            let wait = exchange.clock.wait_until(due).unwrap_or(LEAST_WAIT).clamp(LEAST_WAIT, MOST_WAIT);
+            let tick = tokio::time::sleep(wait);
+            tokio::pin!(tick);
+            loop {
+                tokio::select! {
+                    () = &mut tick => break,
+                    message = self.socket.recv() => match message {
+                        Some(Ok(Message::Text(text))) => subscriptions.take(exchange, &text),
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                        Some(Ok(_)) => {}
+                    },
+                }
             }
-        }
-        let now = exchange.now();
-        if now < due {
-            continue;
-        }
-        due = now.saturating_add(every).unwrap_or(Timestamp::MAX);
-        for trade in subscriptions.trades(exchange) {
-            let sent = tokio::time::timeout(SEND_TIMEOUT, socket.send(Message::Text(trade.frame(version).into())));
-            if !matches!(sent.await, Ok(Ok(()))) {
+            let now = exchange.now();
+            if now < due {
+                continue;
+            }
+            due = now.saturating_add(every).unwrap_or(Timestamp::MAX);
+            let faults = &exchange.faults;
+            let is_silent = |kind: &Kind| matches!(kind, Kind::Silent { .. }).then_some(());
+            let is_rotation = |kind: &Kind| (*kind == Kind::Rotation).then_some(());
+            if rotation.look(faults, Service::Yahoo, PATH, now, is_rotation).is_some() {
+                // Whether the client hears of it or not, it is over.
+                let _ = tokio::time::timeout(SEND_TIMEOUT, self.socket.send(Message::Close(None))).await;
                 return;
             }
+            if silent.look(faults, Service::Yahoo, PATH, now, is_silent).is_some() {
+                continue;
+            }
+            for trade in subscriptions.trades(exchange) {
+                let sent = tokio::time::timeout(SEND_TIMEOUT, self.tell(trade.frame(self.version), now));
+                if !matches!(sent.await, Ok(Ok(()))) {
+                    return;
+                }
+            }
         }
     }
-}
 
-/// The last trade of a listing while its session runs, and when it was.
-fn trade(exchange: &Exchange, listing: &Listing, now: Timestamp) -> Option<(Timestamp, PricingData)> {
-    let since = now.checked_sub(PAST).ok()?;
-    let book = Book::open(exchange, listing.clone(), since, now)?;
-    let day = book.running.map(|bar| book.today(bar))?;
-    let change = book.previous_close().map(|previous| day.close - previous);
-    let percent = book.previous_close().map(|previous| 100.0 * (day.close / previous - 1.0));
-    let volume = day.volume.round() as i64;
-    let trade = PricingData {
-        id: listing.symbol.clone(),
-        price: day.close as f32,
-        time: book.last_trade.as_millisecond(),
-        exchange: listing.venue.code.to_owned(),
-        quote_type: listing.venue.stream_type,
-        market_hours: 1,
-        change_percent: percent.unwrap_or_default() as f32,
-        day_volume: volume,
-        change: change.unwrap_or_default() as f32,
-        price_hint: i64::from(price_hint(day.close)),
-        ..PricingData::default()
-    };
-    if !listing.is_coin() {
-        return Some((book.last_trade, trade));
+    /// Sends a frame, or what a fault makes of it.
+    async fn tell(&mut self, text: String, now: Timestamp) -> Result<(), Over> {
+        let text = match self.yahoo.exchange.faults.frame(Service::Yahoo, PATH, now) {
+            None => text,
+            Some(FrameFault::Cut) => return Err(Over),
+            Some(FrameFault::Half) => {
+                if let Some(fuse) = &self.fuse {
+                    fuse.burn_after(text.len() as u64 / 2);
+                    // It fails half way: that is the fault.
+                    let _ = self.socket.send(Message::Text(text.into())).await;
+                }
+                return Err(Over);
+            }
+            Some(FrameFault::Truncated) => truncated(&text).to_owned(),
+            Some(FrameFault::Garbage) => GARBAGE.to_owned(),
+        };
+        self.socket.send(Message::Text(text.into())).await.map_err(|_| Over)
     }
-    let trade = PricingData {
-        currency: listing.currency().to_owned(),
-        day_high: day.high as f32,
-        day_low: day.low as f32,
-        open_price: day.open as f32,
-        last_size: volume,
-        volume_24_hours: volume,
-        volume_all_currencies: volume,
-        from_currency: listing.asset.symbol.to_string(),
-        ..trade
-    };
-    Some((book.last_trade, trade))
 }
