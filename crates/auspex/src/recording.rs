@@ -4,34 +4,44 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use engine::ingest::primary;
 use jiff::Timestamp;
 use market::{Adjustment, Bar};
 use simulator::Reel;
 use storage::{BarQuery, SqliteStore, Store};
 
-use crate::cli::Context;
-use crate::commands::import::{BarReading, import_folder, to_text};
+use crate::cli::{Context, usage};
+use crate::commands::import::{BarReading, import_folder, refusals_to_text};
 use crate::compose::Opened;
-use crate::screen;
+use crate::intake::Summary;
+use crate::screen::{self, count};
 
 /// Reads a folder as `auspex import` would, into memory.
 ///
 /// Where a series is there more than once, the least adjusted of those that reach furthest is taken; prices that are
 /// adjusted already are told as they are, and the actions behind them are not.
 pub(crate) async fn read(folder: &Path, adjustment: Adjustment, context: &Context) -> anyhow::Result<Vec<Reel>> {
+    if !folder.is_dir() {
+        return usage(format!("{} is no folder", folder.display()));
+    }
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_in_memory().await?);
     let assets = market::universe::default_universe();
     store.put_assets(&assets).await?;
     let mut opened = Opened { store: Arc::clone(&store), assets };
     let summary = import_folder(context, &mut opened, folder, &BarReading::plain(adjustment), &[]).await?;
-    screen::note(to_text(&summary));
-    if !summary.went_well() {
-        let (_, error) = summary.failed.first().context("nothing in the folder could be kept")?;
-        bail!("{error}");
+    screen::note(told(&summary));
+    if let Some((_, error)) = summary.failed.first() {
+        return usage(error.as_str());
     }
     reels(&*store).await.context("failed to read back what was recorded")
+}
+
+/// What was read, for people. Nothing of it is kept in a home.
+fn told(summary: &Summary) -> String {
+    let kept: Vec<String> = summary.kept.iter().map(|(kind, n)| format!("{} {kind}", count(*n))).collect();
+    let what = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
+    format!("read {what} from {} files{}", summary.files, refusals_to_text(summary))
 }
 
 async fn reels(store: &dyn Store) -> anyhow::Result<Vec<Reel>> {

@@ -251,6 +251,12 @@ pub(crate) fn to_text(summary: &Summary) -> String {
         let with = summary.series.iter().filter(|(_, gaps)| *gaps > 0).count();
         text += &format!("\n  {gaps} gaps in {with} of {} series", summary.series.len());
     }
+    text + &refusals_to_text(summary)
+}
+
+/// The rows and files that were not taken, each on a line of its own; nothing where all were.
+pub(crate) fn refusals_to_text(summary: &Summary) -> String {
+    let mut text = String::new();
     if let Some(path) = &summary.quarantine {
         text += &format!("\n  {} rows refused, see {}", count(summary.refused), path.display());
         for refusal in &summary.refusals {

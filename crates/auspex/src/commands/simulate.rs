@@ -6,16 +6,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use jiff::Timestamp;
-use market::{AcceleratedClock, Adjustment, Clock};
+use anyhow::Context as _;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use market::{AcceleratedClock, Adjustment, ChainId, Clock, Origin};
 use simulator::server::{Exchange, FaultPlan, Faults};
 use simulator::{Market, Setup, Tape};
 use tokio::net::TcpListener;
 use tracing::info;
 
 use super::demo;
-use crate::cli::{Context, usage};
+use crate::cli::{Context, start_of, usage};
+use crate::compose::system_clock;
 use crate::lifecycle::Lifecycle;
 use crate::recording;
 use crate::screen;
@@ -43,8 +45,9 @@ pub(crate) struct Args {
     /// Simulated seconds a second
     #[arg(long, default_value_t = 1.0, value_name = "N", value_parser = demo::speed)]
     speed: f64,
-    /// What its clock shows at the start [default: thirty days before the end of what is recorded]
-    #[arg(long, value_name = "TIME")]
+    /// What its clock shows at the start, such as 2019-06-03T13:00:00Z or 2019-06-03 [default: thirty days before the
+    /// end of what is recorded, or its middle]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<Timestamp>,
     /// What goes wrong, and when: a TOML file
     #[arg(long, value_name = "FILE")]
@@ -58,8 +61,8 @@ pub(crate) struct Args {
     /// Everything random in a generated market follows from it
     #[arg(long, default_value_t = 1, conflicts_with = "data")]
     seed: u64,
-    /// Names the run, and with it the ledger that is made of it [default: sim-TIME]
-    #[arg(long, value_name = "NAME")]
+    /// Names the run, and with it the ledger that is made of it [default: another each time]
+    #[arg(long, value_name = "NAME", value_parser = run_name)]
     run: Option<String>,
     /// End after so long, such as 90s or 5m
     #[arg(long = "for", value_name = "DURATION", value_parser = demo::duration)]
@@ -74,7 +77,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
         Some(path) => Some(fault_plan(path)?),
         None => None,
     };
-    let (tape, start) = match &args.data {
+    let (tape, start, end) = match &args.data {
         Some(folder) => recorded(folder, &args, &context).await?,
         None => generated(args.seed, args.from).await?,
     };
@@ -86,15 +89,21 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let exchange = Arc::new(Exchange {
         tape,
         speed: args.speed,
-        run: args.run.unwrap_or_else(|| format!("sim-{}", start.as_second())),
+        // A clock that starts anew must not go on with a ledger that knows how it went on.
+        run: args.run.unwrap_or_else(|| system_clock().now().strftime("sim-%Y%m%dT%H%M%SZ").to_string()),
         faults: plan.map_or_else(Faults::default, |plan| Faults::new(plan, start)),
         ticks_a_second: args.ticks,
         clock,
     });
     screen::say(format!(
-        "a simulated market at http://{address}, from {start}, {} times as fast as life\n\
+        "a simulated market at http://{address}, from {start}, {}\n{}\
          to follow it, in another terminal:\n{}\n  auspex serve",
-        args.speed,
+        if args.speed == 1.0 {
+            "at the speed of life".to_owned()
+        } else {
+            format!("{} times as fast as life", args.speed)
+        },
+        end.map(|end| format!("what is recorded ends at {end}; nothing trades after that\n")).unwrap_or_default(),
         exports(address)
     ))?;
     let mut lifecycle = Lifecycle::new(Duration::from_secs(2));
@@ -116,8 +125,22 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
+/// An instant, or the first one of a date in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let date = || text.parse::<Date>().map(start_of);
+    text.parse().or_else(|_| date()).map_err(|_| "a time such as 2019-06-03T13:00:00Z or a date is expected".to_owned())
+}
+
+/// What can be part of a ledger's name.
+fn run_name(text: &str) -> Result<String, String> {
+    ChainId::new(Origin::Simulated, Some(text)).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 fn fault_plan(path: &Path) -> anyhow::Result<FaultPlan> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return usage(format!("failed to read {}: {error}", path.display())),
+    };
     match FaultPlan::parse(&text) {
         Ok(plan) => Ok(plan),
         Err(error) => usage(format!("{}: {error}", path.display())),
@@ -139,22 +162,32 @@ fn exports(address: SocketAddr) -> String {
     lines.join("\n")
 }
 
-async fn recorded(folder: &Path, args: &Args, context: &Context) -> anyhow::Result<(Tape, Timestamp)> {
+/// The tape, where it starts and where it ends; a generated one does not end.
+type Told = (Tape, Timestamp, Option<Timestamp>);
+
+/// So long before the end a recording is joined when nothing else is said.
+const BEFORE_END: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+async fn recorded(folder: &Path, args: &Args, context: &Context) -> anyhow::Result<Told> {
     let reels = recording::read(folder, args.adjustment, context).await?;
-    let closes = reels.iter().flat_map(|reel| reel.bars.values()).filter_map(|bars| bars.last());
-    let Some(end) = closes.map(|bar| bar.close_time).max() else {
-        bail!("{} holds no bars that could be told", folder.display());
+    let all = || reels.iter().flat_map(|reel| reel.bars.values());
+    let first = all().filter_map(|bars| bars.first()).map(|bar| bar.open_time).min();
+    let last = all().filter_map(|bars| bars.last()).map(|bar| bar.close_time).max();
+    let Some((first, last)) = first.zip(last) else {
+        return usage(format!("{} holds no bars that could be told", folder.display()));
     };
-    let start = args.from.unwrap_or(end - BEFORE_END);
-    Ok((Tape::recorded(reels), start))
+    let middle = first + last.duration_since(first) / 2;
+    let start = args.from.unwrap_or((last - BEFORE_END).max(middle));
+    if !(first..last).contains(&start) {
+        return usage(format!("--from is {start}, but what is recorded goes from {first} to {last}"));
+    }
+    Ok((Tape::recorded(reels), start, Some(last)))
 }
 
-const BEFORE_END: jiff::SignedDuration = jiff::SignedDuration::from_hours(30 * 24);
-
-async fn generated(seed: u64, from: Option<Timestamp>) -> anyhow::Result<(Tape, Timestamp)> {
+async fn generated(seed: u64, from: Option<Timestamp>) -> anyhow::Result<Told> {
     let start = from.unwrap_or(demo::live_start()?);
     let setup = Setup::new(seed, market::universe::default_universe(), start);
     let tape = tokio::task::spawn_blocking(move || Market::new(setup).map(|market| Tape::generated(&market)));
     let tape = tape.await.context("the simulator broke off")?.context("failed to simulate a market")?;
-    Ok((tape, start))
+    Ok((tape, start, None))
 }

@@ -24,6 +24,7 @@ fn every_command_has_examples() {
     let commands: &[&[&str]] = &[
         &["demo"],
         &["serve"],
+        &["simulate"],
         &["import"],
         &["import", "observations"],
         &["import", "actions"],

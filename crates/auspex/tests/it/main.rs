@@ -15,3 +15,4 @@ mod import;
 mod ledger;
 mod replay;
 mod serve;
+mod simulate;
