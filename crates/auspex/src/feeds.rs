@@ -19,6 +19,9 @@ use url::Url;
 use crate::compose::system_clock;
 use crate::settings::{ExchangeSettings, SourceSettings};
 
+/// What the names of simulated sources begin with.
+pub(crate) const SIMULATED: &str = "simulated-";
+
 /// The names that can stand in `sources.enabled`.
 pub(crate) const KNOWN: [&str; 5] = ["binance", "binanceus", "yahoo", "daily_csv", "fred"];
 
@@ -144,7 +147,7 @@ impl Feeds {
 
     /// The name that stands beside everything a source tells: nobody takes a simulated one for the vendor.
     fn named(&self, vendor: &str) -> String {
-        if self.simulated { format!("simulated-{vendor}") } else { vendor.to_owned() }
+        if self.simulated { format!("{SIMULATED}{vendor}") } else { vendor.to_owned() }
     }
 
     /// How a vendor is asked.

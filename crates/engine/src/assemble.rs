@@ -27,6 +27,10 @@ pub struct Assembled {
     pub columns: Vec<Column>,
     /// The series of the volatility index, where one was read.
     pub index: Option<SeriesKey>,
+    /// Days of the index that became known after the newest step: the next one reads them.
+    pub index_waiting: Vec<Bar>,
+    /// Open of the newest day of the index.
+    pub index_through: Option<Timestamp>,
     /// The latest `known_at` of all rows that were read.
     pub known_at: Option<Timestamp>,
 }
@@ -140,10 +144,13 @@ impl<'a> Reader<'a> {
         let hours =
             if class == AssetClass::Crypto && base == Timeframe::D1 { self.hours(&columns).await? } else { Vec::new() };
         let index_bars = index.as_ref().map_or(&[][..], |column| &column.bars);
-        let panel = build(class, base, &columns, index_bars, &hours)?;
-        let rows = columns.iter().flat_map(|column| &column.bars).chain(index_bars);
+        let (panel, index_waiting) = build(class, base, &columns, index_bars, &hours)?;
+        let index_read = &index_bars[..index_bars.len() - index_waiting.len()];
+        let index_through = index_bars.last().map(|bar| bar.open_time);
+        let rows = columns.iter().flat_map(|column| &column.bars).chain(index_read);
         let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
-        Ok(Assembled { panel, columns, index: index.map(|column| column.key), known_at })
+        let index = index.map(|column| column.key);
+        Ok(Assembled { panel, columns, index, index_waiting, index_through, known_at })
     }
 
     async fn column(&self, asset: &Asset, base: Timeframe, wanted: Option<Adjustment>) -> Result<Option<Column>> {
@@ -237,14 +244,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Pushes everything in order of closes; context that closes with a step comes before it.
+/// Pushes everything in order of closes; context that closes with a step comes before it. Days of the index that no step
+/// could know yet are given back.
 fn build(
     class: AssetClass,
     base: Timeframe,
     columns: &[Column],
     index: &[Bar],
     hours: &[(usize, Vec<Bar>)],
-) -> Result<Panel> {
+) -> Result<(Panel, Vec<Bar>)> {
     let fail = EngineError::forecast;
     let mut panel = Panel::new(class, base).map_err(fail("begin a panel"))?;
     let mut steps: BTreeMap<Timestamp, Vec<PanelBar<'_>>> = BTreeMap::new();
@@ -272,13 +280,10 @@ fn build(
         panel.push_step(close_time, &step).map_err(fail("add a step to a panel"))?;
     }
     // What has become known since the last step belongs to the next one.
-    for bar in index {
-        panel.push_volatility_index(bar).map_err(fail("add the volatility index to a panel"))?;
-    }
     for (asset, hours) in hours {
         for bar in hours {
             panel.push_hour(asset, bar).map_err(fail("add an hour to a panel"))?;
         }
     }
-    Ok(panel)
+    Ok((panel, index.copied().collect()))
 }

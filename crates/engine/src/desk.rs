@@ -1,5 +1,6 @@
 //! What the engine holds in memory: panels, the last bars, the newest forecasts.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +64,10 @@ pub(crate) struct Sheet {
     pub(crate) panel: Panel,
     pub(crate) lines: Vec<Line>,
     pub(crate) index: Option<SeriesKey>,
+    /// Open of the newest day of the index.
+    index_through: Option<Timestamp>,
+    /// Days of the index that are known since, or after, the newest step: the first step that could know them reads them.
+    pub(crate) index_waiting: Vec<Bar>,
     /// Bars that have arrived for steps that are not pushed yet.
     pub(crate) waiting: BTreeMap<Timestamp, Vec<(usize, Bar)>>,
     pub(crate) last_step: Option<Timestamp>,
@@ -102,8 +107,18 @@ impl Sheet {
         let last_step =
             assembled.columns.iter().filter_map(|column| column.bars.last()).map(|bar| bar.close_time).max();
         let lines = assembled.columns.into_iter().map(line).collect();
-        let Assembled { panel, index, known_at, .. } = Assembled { columns: Vec::new(), ..assembled };
-        Self { panel, lines, index, waiting: BTreeMap::new(), last_step, known_at, model }
+        let Assembled { panel, index, index_waiting, index_through, known_at, .. } =
+            Assembled { columns: Vec::new(), ..assembled };
+        let waiting = BTreeMap::new();
+        Self { panel, lines, index, index_through, index_waiting, waiting, last_step, known_at, model }
+    }
+
+    /// Whether the series of a line stands no more for its asset when another one has this bar: as
+    /// [`crate::ingest::primary`] chooses.
+    fn gives_way(&self, line: usize, key: &SeriesKey, bar: &Bar) -> bool {
+        let waiting = self.waiting.values().flatten().filter(|(other, _)| *other == line).map(|(_, bar)| bar.open_time);
+        let newest = waiting.chain(self.lines[line].tail.last().map(|bar| bar.open_time)).max();
+        (Some(bar.open_time), Reverse(key)) > (newest, Reverse(&self.lines[line].key))
     }
 
     pub(crate) fn line(&self, symbol: &Symbol) -> Option<(usize, &Line)> {
@@ -144,6 +159,11 @@ impl Sheet {
                 PanelBar { asset: *asset, bar, split_ratio: split_ratio(line, bar) }
             })
             .collect();
+        for bar in self.index_waiting.extract_if(.., |bar| bar.known_at <= close_time) {
+            let pushed = self.panel.push_volatility_index(&bar);
+            pushed.map_err(EngineError::forecast("add the volatility index to a panel"))?;
+            self.known_at = self.known_at.max(Some(bar.known_at));
+        }
         self.panel.push_step(close_time, &bars).map_err(EngineError::forecast("add a step to a panel"))?;
         self.last_step = Some(close_time);
         self.known_at = self.known_at.max(step.iter().map(|(_, bar)| bar.known_at).max());
@@ -160,8 +180,13 @@ impl Sheet {
     /// Takes a day of the volatility index; `false` when a step that should have read it was pushed without it, or when
     /// it is no later than the one before.
     pub(crate) fn receive_index(&mut self, bar: &Bar) -> bool {
-        self.known_at = self.known_at.max(Some(bar.known_at));
-        self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_volatility_index(bar).is_ok()
+        let follows = self.index_through.is_none_or(|through| through < bar.open_time);
+        if !follows || self.last_step.is_some_and(|last| bar.known_at <= last) {
+            return false;
+        }
+        self.index_through = Some(bar.open_time);
+        self.index_waiting.push(*bar);
+        true
     }
 
     /// Takes an hour of a coin into its day; `false` when the day was pushed without it.
@@ -211,10 +236,16 @@ impl Desk {
         let Some(sheet) = self.sheets.get_mut(&(class, key.timeframe)) else { return false };
         match sheet.panel.asset(&key.symbol) {
             Some(line) if sheet.lines[line].key == *key => sheet.receive(line, bar),
-            // A second source stands behind the first until panels are assembled anew.
-            Some(_) => true,
+            // Another source stands in its place from now on, once panels are assembled anew; or stands behind.
+            Some(line) => !sheet.gives_way(line, key, &bar),
             None => false,
         }
+    }
+
+    /// The newest step that read an asset.
+    pub(crate) fn last_step_of(&self, symbol: &Symbol) -> Option<Timestamp> {
+        let read = self.sheets.values().filter(|sheet| sheet.panel.asset(symbol).is_some());
+        read.filter_map(|sheet| sheet.last_step).max()
     }
 
     /// Takes all `known` actions of an asset, of which some just `came`.

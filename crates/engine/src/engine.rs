@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use market::{Action, Asset, AssetClass, Bar, ChainId, Clock, Remark, RemarkKind, Symbol, Timeframe};
 use storage::{EventKind, Events, SeriesKey, Store, StoreError};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::assemble::assemble;
 use crate::desk::{Desk, Line, Sheet, Tick};
@@ -18,6 +18,9 @@ use crate::live::SourceStates;
 use crate::release::Releases;
 use crate::settings::Settings;
 use crate::views::JobCounts;
+
+/// An exchange's clock may be so far ahead of ours.
+const MAX_AHEAD: SignedDuration = SignedDuration::from_secs(10);
 
 /// What one step did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -270,15 +273,22 @@ impl Engine {
         bars.iter().map(|bar| Bar { known_at: known_at(bar), ..*bar }).collect()
     }
 
-    /// Takes corporate actions.
+    /// Takes corporate actions. One that comes after a step that should have read it is known only now.
     ///
     /// # Errors
     /// As the store's.
     pub async fn receive_actions(&self, symbol: &Symbol, actions: &[Action]) -> Result<()> {
         let _one_at_a_time = self.stepping.lock().await;
-        self.noting(self.store.put_actions(symbol, actions).await)?;
+        let (now, last) = (self.clock.now(), self.desk().last_step_of(symbol));
+        let known_at = |action: &Action| match last {
+            Some(last) if action.effective_at() < last => now.max(action.known_at),
+            _ => action.known_at,
+        };
+        let actions: Vec<Action> =
+            actions.iter().map(|action| Action { known_at: known_at(action), ..action.clone() }).collect();
+        self.noting(self.store.put_actions(symbol, &actions).await)?;
         let known = self.store.actions(symbol, Timestamp::MAX).await?;
-        self.desk_mut().take_actions(symbol, &known, actions);
+        self.desk_mut().take_actions(symbol, &known, &actions);
         Ok(())
     }
 
@@ -299,16 +309,22 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes the newest price of an asset.
+    /// Takes the newest price of an asset. One that is older than what is known, or from a future in which a wrong price
+    /// would pass for fresh, is not taken.
     pub fn receive_tick(&self, symbol: &Symbol, price: f64, event_time: Timestamp) {
         if !(price.is_finite() && price > 0.0) {
             warn!(%symbol, price, "refused a price that is not positive and finite");
+            return;
+        }
+        if event_time > self.clock.now() + MAX_AHEAD {
+            debug!(%symbol, %event_time, "refused a price from the future");
             return;
         }
         let tick = Tick { price, event_time };
         {
             let mut ticks = self.ticks.write().expect("no holder of this lock can panic");
             match ticks.get_mut(symbol) {
+                Some(newest) if event_time < newest.event_time => return,
                 Some(newest) => *newest = tick,
                 None => drop(ticks.insert(symbol.clone(), tick)),
             }

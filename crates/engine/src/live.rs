@@ -153,8 +153,9 @@ impl Live {
         tasks.spawn(async move {
             let keeper = Keeper::new(engine, provider.clone(), shard.clone(), settings, board, (progress, place));
             let ended = tokio::spawn(keeper.run(token.clone())).await;
-            if let Err(broken) = ended {
-                error!(source = provider.data.name(), "following {} broke off: {broken}", provider.data.name());
+            if !token.is_cancelled() {
+                let reason = ended.err().map_or_else(|| "its stream ended".to_owned(), |broken| broken.to_string());
+                error!(source = provider.data.name(), "following {} broke off: {reason}", provider.data.name());
                 tokio::select! {
                     () = token.cancelled() => {}
                     () = tokio::time::sleep(RESTART) => {}

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use engine::Engine;
 use engine::live::Live;
 use engine::views::{Health, SourceStatus};
+use market::Origin;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -55,6 +56,7 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     let opening = async {
         let opened = context.open().await?;
         let feeds = Feeds::find(&context.settings.sources).await?;
+        refuse_other_market(&opened, &feeds).await?;
         refuse_past(&opened, &feeds).await?;
         let engine = context.engine(&opened, feeds.chain.clone(), Arc::clone(&feeds.clock), |_| ()).await?;
         anyhow::Ok((opened, feeds, Arc::new(engine)))
@@ -97,6 +99,32 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     ended?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A home is of one market: bars of a real one and of a simulated one, or of two simulated ones, do not stand side by side.
+async fn refuse_other_market(opened: &Opened, feeds: &Feeds) -> anyhow::Result<()> {
+    let series = opened.store.series().await?;
+    let simulated = series.iter().find(|info| info.key.source.starts_with(feeds::SIMULATED));
+    let other_run = opened
+        .store
+        .chains()
+        .await?
+        .into_iter()
+        .find(|info| info.chain.origin() == Origin::Simulated && info.chain != feeds.chain);
+    match (feeds.chain.origin(), simulated, series.iter().find(|info| !info.key.source.starts_with(feeds::SIMULATED))) {
+        (Origin::Simulated, _, Some(real)) => bail!(
+            "this home holds bars of {}, and the market that is set is simulated: serve it from another --home",
+            real.key.source
+        ),
+        (Origin::Simulated, _, None) => match other_run {
+            Some(other) => bail!("this home is of {}, not of {}: choose another --home", other.chain, feeds.chain),
+            None => Ok(()),
+        },
+        (_, Some(simulated), _) => {
+            bail!("this home holds bars of {}: serve the real market from another --home", simulated.key.source)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A ledger does not go back in time: a simulated market that was started anew is not the one its run was made of.

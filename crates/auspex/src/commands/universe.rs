@@ -49,7 +49,7 @@ enum What {
     List,
     /// Add assets by symbol, or the members of an index: sp500, nasdaq100
     Add {
-        /// Symbols in either spelling (LTC, LTCUSDT, BRK-B), or sp500, nasdaq100
+        /// Symbols as the vendor spells them (LTCUSDT, KO, BRK-B), or sp500, nasdaq100
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
         /// What they are, where the spelling does not tell: coin, stable, equity, etf, index

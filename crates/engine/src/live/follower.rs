@@ -125,7 +125,7 @@ impl Follower {
             return Some(if begun { self.next_ask } else { self.next_ask.max(self.begun_at + FIRST_COMES_FIRST) });
         }
         let next = match self.newest {
-            Some(_) if self.look_at_all => Timestamp::MIN,
+            Some(_) if self.look_at_all => self.not_before(),
             Some(_) if !self.is_macro() => self.next_ask.min(self.next_look),
             _ => self.next_ask,
         };
@@ -142,7 +142,8 @@ impl Follower {
             return self.due_after(self.newest?);
         }
         let due = self.calendar.bar_closing_after(self.key.timeframe, newest)?;
-        Some(due.close_time + *delay + self.failover_after)
+        // Neither before the first is late, nor before this one can have it.
+        Some(due.close_time + (*delay + self.failover_after).max(self.delay))
     }
 
     /// After a failure even an alarm waits for the pause to be over.
@@ -209,8 +210,10 @@ impl Follower {
         if window.first || holes.new.is_some() {
             self.look_soon(holes.new, now);
         }
+        // An answer without news is a failure only when a bar was due.
+        let was_due = before.and_then(|before| self.due_after(before)).is_none_or(|due| due <= window.to);
         let progress = self.newest > before;
-        self.failures = if progress { 0 } else { self.failures.saturating_add(1) };
+        self.failures = if progress || !was_due { 0 } else { self.failures.saturating_add(1) };
         self.plan_next(now);
         self.release()
     }
@@ -230,7 +233,7 @@ impl Follower {
     pub(super) fn failed(&mut self, pause: Option<SignedDuration>, now: Timestamp) -> Vec<Bar> {
         self.asking = false;
         self.failures = self.failures.saturating_add(1);
-        self.next_ask = now + pause.unwrap_or_else(|| self.pause());
+        self.next_ask = now + pause.unwrap_or_else(|| self.pause()).min(LONGEST_PAUSE);
         self.next_look = self.next_look.max(self.next_ask);
         if self.newest.is_none() { Vec::new() } else { self.release() }
     }
@@ -298,12 +301,16 @@ impl Follower {
         self.plan_next(now);
     }
 
-    /// The stream has come again: what happened meanwhile is asked for.
+    /// The source is there again: what could not be had, or happened meanwhile, is asked for.
     pub(super) fn came_back(&mut self, now: Timestamp) {
-        if let Some(newest) = self.newest
-            && self.calendar.bar_closing_after(self.key.timeframe, newest).is_some_and(|next| next.close_time <= now)
-        {
-            self.next_ask = now;
+        let missing = match self.newest {
+            Some(newest) => {
+                self.calendar.bar_closing_after(self.key.timeframe, newest).is_some_and(|next| next.close_time <= now)
+            }
+            None => true,
+        };
+        if self.failures > 0 || (missing && self.stands_behind.is_none()) {
+            (self.failures, self.next_ask) = (0, now);
         }
     }
 

@@ -118,7 +118,14 @@ impl Keeper {
                 () = token.cancelled() => break,
                 event = self.next_event(&mut events), if listening => match event {
                     Some(event) => self.take_event(event).await,
-                    None => listening = false,
+                    // A stream that ends unasked has broken off: the task is started again as a whole.
+                    None if token.is_cancelled() => listening = false,
+                    None => {
+                        let reason = "it broke off".to_owned();
+                        self.engine.sources.streams(self.provider.data.name(), Some(reason.clone()));
+                        self.note_source(RemarkKind::Down, format!("the stream is gone: {reason}")).await;
+                        return;
+                    }
                 },
                 Some(asked) = asking.join_next() => match asked {
                     Ok(Asked { place, window, answer, next_release }) => {
@@ -251,6 +258,9 @@ impl Keeper {
                 if self.engine.sources.answered(self.name(), now) {
                     info!("{} answers again", self.name());
                     self.note_source(RemarkKind::Up, "it answers again".to_owned()).await;
+                    for follower in self.followers.iter_mut().filter(|follower| !follower.asking) {
+                        follower.came_back(now);
+                    }
                 }
                 if let Err(error) = self.store(place, window, fetched).await {
                     warn!("what {} told could not be stored: {}", self.name(), format_chain(&error));
@@ -287,7 +297,7 @@ impl Keeper {
         let tolerance = self.provider.data.tolerance();
         let mut remarks = fetched.remarks;
         let known = self.engine.store().actions(&key.symbol, Timestamp::MAX).await?;
-        let actions = new_actions(&known, fetched.actions, tolerance);
+        let actions = new_actions(&known, fetched.actions, now);
         if !actions.is_empty() {
             remarks.extend(actions.iter().map(|action| Remark {
                 from: Some(action.effective_at()),
@@ -317,6 +327,7 @@ impl Keeper {
         // A clock that is behind the source's has not seen these close yet.
         came.retain(|bar| bar.close_time <= now);
         let mut fresh = news(&key, &stored, came, tolerance, now);
+        let restated = key.adjustment != market::Adjustment::Raw && !fresh.remarks.is_empty() && window.look;
         remarks.append(&mut fresh.remarks);
         let newest = fresh.bars.last().map(|bar| bar.close_time);
         let stands_behind = self.followers[place].stands_behind.is_some();
@@ -347,9 +358,10 @@ impl Keeper {
             self.compare(place, &mut remarks).await?;
         }
         let split = actions.iter().any(|action| matches!(action.kind, market::ActionKind::Split { .. }));
-        let held = self.followers[place].answered(window, newest, holes, now);
-        if split && !window.first {
-            // A split rewrites what a vendor tells of the past: all of it is asked for and compared.
+        let held = self.followers[place].answered(window, through, holes, now);
+        if (split || restated) && !window.first {
+            // A split rewrites what a vendor tells of the past, and so does whatever changes an adjusted series: all of it
+            // is asked for and compared.
             self.followers[place].look_at_all();
         }
         self.note(remarks).await;

@@ -56,10 +56,13 @@ fn same(old: &Bar, new: &Bar, tolerance: f64) -> bool {
     old.close_time == new.close_time && values(old).into_iter().zip(values(new)).all(|(a, b)| near(a, b))
 }
 
-/// Those of `came` that are not `known`: another event, or one with other terms. Amounts within `tolerance` are the same.
-pub(super) fn new_actions(known: &[Action], came: Vec<Action>, tolerance: f64) -> Vec<Action> {
+/// Vendors round dividends, and do so anew in the terms of each later split: within this share two amounts are one.
+const SAME_AMOUNT: f64 = 1e-3;
+
+/// Those of `came` that are not `known`: another event, or one with other terms, which are known now.
+pub(super) fn new_actions(known: &[Action], came: Vec<Action>, now: Timestamp) -> Vec<Action> {
     use market::ActionKind::{Dividend, Split};
-    let near = |a: f64, b: f64| (a - b).abs() <= tolerance.max(1e-9) * a.abs().max(b.abs());
+    let near = |a: f64, b: f64| (a - b).abs() <= SAME_AMOUNT * a.abs().max(b.abs());
     let same = |old: &Action, new: &Action| {
         old.ex_date == new.ex_date
             && match (&old.kind, &new.kind) {
@@ -68,7 +71,15 @@ pub(super) fn new_actions(known: &[Action], came: Vec<Action>, tolerance: f64) -
                 (a, b) => a == b,
             }
     };
-    came.into_iter().filter(|new| !known.iter().any(|old| same(old, new))).collect()
+    let changed = |new: &Action| {
+        let event = |action: &Action| (action.ex_date, std::mem::discriminant(&action.kind));
+        !matches!(new.kind, Dividend { .. }) && known.iter().any(|old| event(old) == event(new))
+    };
+    let mut news: Vec<Action> = came.into_iter().filter(|new| !known.iter().any(|old| same(old, new))).collect();
+    for new in news.iter_mut().filter(|new| changed(new)) {
+        new.known_at = now.max(new.known_at);
+    }
+    news
 }
 
 #[cfg(test)]
@@ -125,7 +136,8 @@ mod tests {
             action(2, paid(0.5)),
             action(3, paid(0.25)),
         ];
-        let new = new_actions(&known, came, 1e-6);
-        assert_eq!(new, [action(1, split(5.0)), action(2, paid(0.5)), action(3, paid(0.25))]);
+        let new = new_actions(&known, came, hour(9));
+        let corrected = Action { known_at: hour(9), ..action(1, split(5.0)) };
+        assert_eq!(new, [corrected, action(2, paid(0.5)), action(3, paid(0.25))]);
     }
 }

@@ -215,8 +215,11 @@ async fn sessions(store: &dyn Store, assets: &[Asset], series: &[SeriesInfo]) ->
 
 /// Whether the machine's clock can be right: nothing live may lie in its future.
 fn clock(now: Timestamp, series: &[SeriesInfo], recorded: Option<Timestamp>) -> Finding {
-    let newest_bar =
-        series.iter().filter(|info| !info.key.source.starts_with("simulated-")).map(|info| info.last_open).max();
+    let newest_bar = series
+        .iter()
+        .filter(|info| !info.key.source.starts_with(crate::feeds::SIMULATED))
+        .map(|info| info.last_open)
+        .max();
     let hint = "set the machine's clock; forecasts cannot be dated without it";
     match recorded.into_iter().chain(newest_bar).max() {
         Some(newest) if newest > now => {
