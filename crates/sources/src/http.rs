@@ -194,6 +194,12 @@ pub fn host_of(url: &Url) -> String {
     }
 }
 
+/// The beginning of a vendor's words, or of an error that repeats them, for messages: on one line, and never as long as
+/// the answer.
+pub(crate) fn in_short(words: impl std::fmt::Display) -> String {
+    excerpt(words.to_string().as_bytes())
+}
+
 /// The beginning of some bytes, for messages.
 #[must_use]
 pub fn excerpt(bytes: &[u8]) -> String {
