@@ -56,14 +56,26 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// Redirects that are followed of one request.
+const MOST_REDIRECTS: usize = 5;
+
+/// Whatever a vendor asks for, it is asked again after so long.
+const LONGEST_REST: Duration = Duration::from_secs(3 * 24 * 3600);
+
 impl Http {
-    /// A client that keeps cookies and does not follow redirects to other schemes.
+    /// A client that keeps cookies, follows redirects within one host and scheme alone, and tells nobody where it came
+    /// from: an address may hold a key.
     ///
     /// # Panics
     /// When TLS cannot be set up at all: the machine has no roots to trust and no way to find any.
     #[must_use]
     pub fn new(settings: HttpSettings, budget: Budget) -> Self {
-        Self::with_redirects(settings, budget, reqwest::redirect::Policy::default())
+        let within_the_host = reqwest::redirect::Policy::custom(|attempt| {
+            let origin = attempt.previous().last().map(Url::origin);
+            let stays = origin.is_some_and(|origin| origin == attempt.url().origin());
+            if stays && attempt.previous().len() < MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
+        });
+        Self::with_redirects(settings, budget, within_the_host)
     }
 
     /// The same, except that redirects are answers: for whoever must see where they lead.
@@ -84,6 +96,7 @@ impl Http {
             .connect_timeout(settings.timeout.min(Duration::from_secs(10)))
             .cookie_store(true)
             .redirect(redirects)
+            .referer(false)
             .gzip(true)
             .pool_idle_timeout(Duration::from_secs(30))
             .build()
@@ -160,8 +173,7 @@ impl Answer {
     /// `Retry-After` in seconds.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        retry_after(&self.headers)
     }
 
     /// What a status that is no success means, for vendors that say nothing special: 429 and 418 are limits, 451 a
@@ -184,6 +196,13 @@ impl Answer {
     }
 }
 
+/// `Retry-After` of some headers in seconds, three days at most; `None` where it is not there, or is no number.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_REST))
+}
+
 /// Host and port of an address, without anything secret in it.
 #[must_use]
 pub fn host_of(url: &Url) -> String {
@@ -192,6 +211,12 @@ pub fn host_of(url: &Url) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
+}
+
+/// The beginning of a vendor's words, or of an error that repeats them, for messages: on one line, and never as long as
+/// the answer.
+pub(crate) fn in_short(words: impl std::fmt::Display) -> String {
+    excerpt(words.to_string().as_bytes())
 }
 
 /// The beginning of some bytes, for messages.

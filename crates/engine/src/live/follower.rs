@@ -53,6 +53,8 @@ pub(super) struct Follower {
     hole: Option<Timestamp>,
     /// Questions in a row that did not bring what was due.
     failures: u32,
+    /// Whether the last answer said that asking again does not help.
+    hopeless: bool,
     pub(super) asking: bool,
     held: BTreeMap<Timestamp, Bar>,
 }
@@ -105,6 +107,7 @@ impl Follower {
             look_at_all: false,
             hole: None,
             failures: 0,
+            hopeless: false,
             asking: false,
             held: BTreeMap::new(),
         }
@@ -193,7 +196,7 @@ impl Follower {
         now: Timestamp,
     ) -> Vec<Bar> {
         self.asking = false;
-        self.look_at_all = false;
+        (self.look_at_all, self.hopeless) = (false, false);
         let before = self.newest;
         self.newest = if self.is_macro() { Some(now) } else { self.newest.max(newest) };
         if self.is_macro() {
@@ -227,6 +230,11 @@ impl Follower {
     fn look_soon(&mut self, hole: Option<Timestamp>, now: Timestamp) {
         (self.look_pause, self.next_look) = (SECOND_LOOK, now + SECOND_LOOK);
         self.hole = self.hole.into_iter().chain(hole).min();
+    }
+
+    /// What was asked cannot be had, whenever it is asked.
+    pub(super) fn give_up(&mut self) {
+        self.hopeless = true;
     }
 
     /// No answer. Gives the held bars: what could not be asked for is a hole now.
@@ -309,6 +317,9 @@ impl Follower {
             }
             None => true,
         };
+        if self.hopeless {
+            return;
+        }
         if self.failures > 0 || (missing && self.stands_behind.is_none()) {
             (self.failures, self.next_ask) = (0, now);
         }

@@ -284,6 +284,9 @@ impl Keeper {
                     (false, _) => Some(HOPELESS),
                     (true, after) => after.and_then(|after| SignedDuration::try_from(after).ok()),
                 };
+                if !failure.is_transient() {
+                    self.followers[place].give_up();
+                }
                 let held = self.followers[place].failed(pause, now);
                 self.deliver(place, held).await;
             }

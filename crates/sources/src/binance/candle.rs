@@ -77,11 +77,17 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
 /// Numbers from here on are microseconds: as milliseconds they would lie in the year 5138.
 const MICROSECONDS: i64 = 100_000_000_000_000;
 
+/// 2199-01-01T00:00:00Z in microseconds.
+const LATEST: i64 = 7_226_582_400_000_000;
+
 /// A time as the exchange writes it: milliseconds since the epoch, or microseconds where it was asked for them.
+///
+/// Calendars end; what lies so far ahead is no time of a bar.
 pub(super) fn instant(number: i64) -> Option<Timestamp> {
     match number {
         ..0 => None,
         0..MICROSECONDS => Timestamp::from_millisecond(number).ok(),
+        LATEST.. => None,
         _ => Timestamp::from_microsecond(number).ok(),
     }
 }

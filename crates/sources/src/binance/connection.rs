@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use url::Url;
 
 use crate::failure::Failure;
-use crate::http::{HttpSettings, SIMULATED, excerpt, host_of};
+use crate::http::{HttpSettings, SIMULATED, excerpt, host_of, retry_after};
 use crate::pace::{Budget, sleep};
 use crate::source::LiveEvent;
 
@@ -127,8 +127,7 @@ impl Dial {
         }
         match status {
             418 | 429 => {
-                let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-                let retry_after = asked.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+                let retry_after = retry_after(response.headers());
                 self.allowance.refused(self.clock.now(), SignedDuration::ZERO, status, retry_after);
                 Failure::Limited { host, status, retry_after }
             }

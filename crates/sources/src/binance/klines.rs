@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use market::{Bar, Timeframe};
 use serde_json::value::RawValue;
 
+use crate::http::in_short;
+
 use super::candle::{Candle, instant};
 
 /// A row that tells of a bar: closed or still running.
@@ -31,14 +33,15 @@ pub struct RefusedRow {
 /// # Errors
 /// When the answer is no list at all.
 pub fn parse_klines(body: &[u8], timeframe: Timeframe) -> Result<Vec<Result<KlineRow, RefusedRow>>, String> {
-    let rows: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| format!("no list of rows: {error}"))?;
+    let rows: Vec<&RawValue> =
+        serde_json::from_slice(body).map_err(|error| format!("no list of rows: {}", in_short(error)))?;
     Ok(rows.iter().enumerate().map(|(row_idx, row)| parse_row(row_idx, row.get(), timeframe)).collect())
 }
 
 fn parse_row(row_idx: usize, text: &str, timeframe: Timeframe) -> Result<KlineRow, RefusedRow> {
     let refused = |open_time, reason| RefusedRow { row_idx, open_time, reason };
-    let cells: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|error| refused(None, format!("no list of elements: {error}")))?;
+    let cells: Vec<&RawValue> = serde_json::from_str(text)
+        .map_err(|error| refused(None, format!("no list of elements: {}", in_short(error))))?;
     // Twelve are promised. The last is unused, and more may come; none that is needed may be missing.
     if cells.len() < 11 {
         return Err(refused(None, format!("{} elements: twelve are expected", cells.len())));
@@ -59,16 +62,12 @@ const NAMES: [&str; 7] = ["open time", "open", "high", "low", "close", "volume",
 
 fn number(cells: &[&RawValue], at: usize) -> Result<i64, String> {
     let cell = cells[at].get();
-    cell.parse().map_err(|_| format!("{} is {}: a whole number is expected", NAMES[at], shortened(cell)))
+    cell.parse().map_err(|_| format!("{} is {}: a whole number is expected", NAMES[at], in_short(cell)))
 }
 
 /// Prices are strings without escapes: what stands between the quotation marks is what they say.
 fn text_of<'a>(cells: &[&'a RawValue], at: usize) -> Result<&'a str, String> {
     let cell = cells[at].get();
     let inner = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    inner.ok_or_else(|| format!("{} is {}: a decimal in quotation marks is expected", NAMES[at], shortened(cell)))
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
+    inner.ok_or_else(|| format!("{} is {}: a decimal in quotation marks is expected", NAMES[at], in_short(cell)))
 }

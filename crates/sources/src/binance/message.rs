@@ -7,7 +7,7 @@ use market::{Bar, Timeframe};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::http::excerpt;
+use crate::http::{excerpt, in_short};
 
 use super::candle::{Candle, decimal, instant};
 use super::pairs;
@@ -90,7 +90,7 @@ fn parse_event(text: &str) -> Result<Message<'_>, Refusal> {
 }
 
 fn not_understood(error: &serde_json::Error, bytes: &[u8]) -> Refusal {
-    Refusal { kind: "not understood", reason: format!("{error}, in {:?}", excerpt(bytes)) }
+    Refusal { kind: "not understood", reason: format!("{}, in {:?}", in_short(error), excerpt(bytes)) }
 }
 
 /// All shapes in one: a wrapper, an event, or an answer. What the same letter means differs from event to event, so
@@ -181,14 +181,15 @@ impl<'a> Frame<'a> {
     fn kline(self) -> Result<Message<'a>, Refusal> {
         let refused = |reason: String| Refusal { kind: "bar", reason };
         let pair = self.pair.ok_or_else(|| refused("kline without s".to_owned()))?;
-        let text = self.k.ok_or_else(|| refused(format!("kline of {pair} without k")))?;
-        let kline: Kline<'a> =
-            serde_json::from_str(text.get()).map_err(|error| refused(format!("kline of {pair}: {error}")))?;
+        let text = self.k.ok_or_else(|| refused(format!("kline of {} without k", in_short(&pair))))?;
+        let kline: Kline<'a> = serde_json::from_str(text.get())
+            .map_err(|error| refused(format!("kline of {}: {}", in_short(&pair), in_short(error))))?;
         if !kline.x {
             return Ok(Message::Ignored("running bar"));
         }
-        let timeframe = pairs::timeframe(&kline.i)
-            .ok_or_else(|| refused(format!("kline of {pair}: {:?} is no bar length of ours", shortened(&kline.i))))?;
+        let timeframe = pairs::timeframe(&kline.i).ok_or_else(|| {
+            refused(format!("kline of {}: {:?} is no bar length of ours", in_short(&pair), in_short(&kline.i)))
+        })?;
         let candle = Candle {
             open_time: kline.t,
             close_time: kline.close_time,
@@ -202,7 +203,7 @@ impl<'a> Frame<'a> {
             Ok((bar, None)) => Ok(Message::Closed { pair, timeframe, bar }),
             // The row that is asked for later says whether the bar was really cut short.
             Ok((_, Some(reason))) | Err(reason) => {
-                Err(refused(format!("{timeframe} kline of {pair} from {}: {reason}", kline.t)))
+                Err(refused(format!("{timeframe} kline of {} from {}: {reason}", in_short(&pair), kline.t)))
             }
         }
     }
@@ -237,22 +238,22 @@ fn price<'a>(
     let text = value.map_or("missing", RawValue::get);
     let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let Some(price) = inner.and_then(decimal).filter(|price| *price > 0.0) else {
-        return Err(refused(format!("{event} of {pair}: {name} is {}: a price is expected", shortened(text))));
+        return Err(refused(format!(
+            "{event} of {}: {name} is {}: a price is expected",
+            in_short(&pair),
+            in_short(text)
+        )));
     };
     let Some(event_time) = time.and_then(instant) else {
-        return Err(refused(format!("{event} of {pair}: its time is {time:?}")));
+        return Err(refused(format!("{event} of {}: its time is {time:?}", in_short(&pair))));
     };
     Ok(Message::Price { pair, price, event_time })
 }
 
 fn worded(code: Option<i64>, msg: Option<&str>) -> String {
-    let msg: String = msg.unwrap_or("nothing said").chars().take(200).collect();
+    let msg = in_short(msg.unwrap_or("nothing said"));
     match code {
         Some(code) => format!("{msg} (code {code})"),
         None => msg,
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
 }

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use market::Symbol;
 use serde::Deserialize;
 
+use crate::http::in_short;
+
 use super::candle::{decimal, instant};
 
 /// How a pair is listed.
@@ -62,7 +64,7 @@ struct SymbolInfo {
 
 /// The listing of a pair in an answer of `exchangeInfo`; `None` when it is not in there.
 pub(super) fn parse_listing(body: &[u8], pair: &str) -> Result<Option<Listing>, String> {
-    let info: ExchangeInfo = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let info: ExchangeInfo = serde_json::from_slice(body).map_err(in_short)?;
     let listing = |info: SymbolInfo| Listing {
         pair: info.symbol,
         status: info.status,
@@ -92,7 +94,7 @@ pub(super) fn parse_tickers(
     body: &[u8],
     symbol: impl Fn(&str) -> Option<Symbol>,
 ) -> Result<Vec<Result<Ticker, String>>, String> {
-    let rows: Vec<TickerRow> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let rows: Vec<TickerRow> = serde_json::from_slice(body).map_err(in_short)?;
     Ok(rows.iter().map(|row| row.read(&symbol)).collect())
 }
 
@@ -123,6 +125,6 @@ struct ServerTime {
 
 /// The answer of `time`.
 pub(super) fn parse_time(body: &[u8]) -> Result<Timestamp, String> {
-    let time: ServerTime = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let time: ServerTime = serde_json::from_slice(body).map_err(in_short)?;
     instant(time.server_time).ok_or_else(|| format!("serverTime is {}", time.server_time))
 }

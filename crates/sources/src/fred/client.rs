@@ -14,7 +14,7 @@ use super::graph::{self, GraphError};
 use super::key::Key;
 use super::vintages::{LAST_DAY, Row, WINDOW_VINTAGES, windows};
 use crate::failure::Failure;
-use crate::http::{Answer, Http, HttpSettings, host_of};
+use crate::http::{Answer, Http, HttpSettings, host_of, in_short};
 use crate::pace::{self, Budget, Patience};
 use crate::refusals::Refusals;
 
@@ -365,7 +365,7 @@ fn in_words(error: answer::AnswerError) -> String {
     let mut text = error.to_string();
     if let Some(cause) = std::error::Error::source(&error) {
         text.push_str(": ");
-        text.push_str(&cause.to_string());
+        text.push_str(&in_short(cause));
     }
     text
 }

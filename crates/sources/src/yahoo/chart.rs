@@ -7,6 +7,8 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+use crate::http::in_short;
+
 /// One series as Yahoo tells it: prices and volumes in the terms of the newest split, dividends in the same terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
@@ -117,13 +119,19 @@ pub enum ChartError {
     Malformed(String),
 }
 
+/// More than weekly ones since there are exchanges.
+const MOST_DIVIDENDS: usize = 10_000;
+
+/// More than ten times what any fund has had; each is held against every row.
+const MOST_SPLITS: usize = 500;
+
 /// Reads the body of a chart answer. An `error` in it is read whatever the status was.
 ///
 /// # Errors
 /// [`ChartError`]. A single bad cell is not one: it is NaN, or `None` in a stamp. Bad events are left out and counted.
 pub fn parse_chart(body: &[u8]) -> Result<Chart, ChartError> {
-    let envelope: Envelope =
-        serde_json::from_slice(body).map_err(|error| ChartError::Malformed(format!("no chart: {error}")))?;
+    let envelope: Envelope = serde_json::from_slice(body)
+        .map_err(|error| ChartError::Malformed(format!("no chart: {}", in_short(error))))?;
     let malformed = |reason: &str| ChartError::Malformed(reason.to_owned());
     let inner = envelope.chart.or(envelope.finance).ok_or_else(|| malformed("neither chart nor error"))?;
     if let Some(error) = inner.error {
@@ -158,6 +166,9 @@ pub fn parse_chart(body: &[u8]) -> Result<Chart, ChartError> {
     let mut dividends: Vec<_> = told_dividends.values().filter_map(RawDividend::read).collect();
     let mut splits: Vec<_> = told_splits.values().filter_map(RawSplit::read).collect();
     let n_bad_events = told_dividends.len() + told_splits.len() - dividends.len() - splits.len();
+    if dividends.len() > MOST_DIVIDENDS || splits.len() > MOST_SPLITS {
+        return Err(malformed("more dividends or splits than anything has had"));
+    }
     dividends.sort_by_key(|event: &DividendEvent| event.date);
     splits.sort_by_key(|event: &SplitEvent| event.date);
     Ok(Chart { meta: result.meta, cells, dividends, splits, n_bad_events })
@@ -184,7 +195,7 @@ pub(super) struct RawError {
 
 impl RawError {
     pub(super) fn said(self) -> ChartError {
-        let said = |text: Option<String>| text.unwrap_or_default().chars().take(300).collect();
+        let said = |text: Option<String>| in_short(text.unwrap_or_default());
         ChartError::Said { code: said(self.code), description: said(self.description) }
     }
 }
@@ -253,6 +264,8 @@ impl RawSplit {
     fn read(&self) -> Option<SplitEvent> {
         let shares = |cell: &Cell| cell.0.filter(|n| n.is_finite() && *n > 0.0);
         let (numerator, denominator) = (shares(&self.numerator)?, shares(&self.denominator)?);
+        // Of two numbers of shares that can be the ratio may be none that can.
+        shares(&Cell(Some(numerator / denominator)))?;
         Some(SplitEvent { date: self.date.whole()?, numerator, denominator })
     }
 }

@@ -9,6 +9,7 @@ use super::chart::{Cells, Chart};
 use super::faults::{self, Beside, Payout, Ratio, Row};
 use super::place::{Place, Places};
 use crate::failure::Failure;
+use crate::http::in_short;
 use crate::source::{Fetched, Request};
 
 /// How long after a bar's close its row may still change.
@@ -63,13 +64,13 @@ pub fn read_chart(chart: &Chart, request: &Request<'_>, now: Timestamp, host: &s
     let mut fetched = Fetched::default();
     let mut notes = Vec::new();
     if chart.cells.is_empty() && chart.meta.exchange_name.as_deref() == Some("YHD") {
-        return Err(Failure::Unknown { host: host.to_owned(), spelling: chart.meta.symbol.clone() });
+        return Err(Failure::Unknown { host: host.to_owned(), spelling: in_short(&chart.meta.symbol) });
     }
     check_granularity(chart, request.timeframe, host)?;
     let unit = unit(chart, request)?;
     let zone = TimeZone::get(&chart.meta.exchange_timezone_name).map_err(|_| Failure::Malformed {
         host: host.to_owned(),
-        reason: format!("{:?} is no time zone", chart.meta.exchange_timezone_name),
+        reason: format!("{:?} is no time zone", in_short(&chart.meta.exchange_timezone_name)),
     })?;
     let places = Places {
         calendar: Calendar::of(asset.class()),
@@ -115,7 +116,8 @@ pub fn read_chart(chart: &Chart, request: &Request<'_>, now: Timestamp, host: &s
         notes.push(Note { span: None, kind: RemarkKind::Refused, text });
     }
     if chart.cells.is_empty() && chart.meta.currency.is_none() {
-        let text = format!("{host} tells neither rows nor a currency of {}: it may be dead", chart.meta.symbol);
+        let text =
+            format!("{host} tells neither rows nor a currency of {}: it may be dead", in_short(&chart.meta.symbol));
         notes.push(Note { span: None, kind: RemarkKind::Refused, text });
     }
     fetched.remarks = in_runs(notes, request);
@@ -129,8 +131,7 @@ fn check_granularity(chart: &Chart, timeframe: Timeframe, host: &str) -> Result<
         && given != asked
         && !(asked == "1h" && given == "60m")
     {
-        let given: String = given.chars().take(16).collect();
-        return refused(format!("bars of {given} were given where {asked} was asked for"));
+        return refused(format!("bars of {} were given where {asked} was asked for", in_short(given)));
     }
     // Half hours have been answered with hours under the name of half hours.
     let stamps: Vec<i64> = chart.cells.iter().filter_map(|cells| cells.stamp).collect();
@@ -155,7 +156,7 @@ fn unit(chart: &Chart, request: &Request<'_>) -> Result<f64, Failure> {
     if HUNDREDTHS.contains(&(told, asset.quote.as_str())) {
         return Ok(0.01);
     }
-    let told: String = told.chars().take(16).collect();
+    let told = in_short(told);
     let what = format!("{} in {}: its prices are in {told}", asset.symbol, asset.quote);
     Err(Failure::NotOffered { source_name: "Yahoo".to_owned(), what })
 }
@@ -342,6 +343,11 @@ fn actions(
     for paid in dividends {
         let amount = seven_digits(paid.amount * shares_since(&beside.splits, paid.ex_date) * unit);
         let Some(action) = action(paid.ex_date, ActionKind::Dividend { amount }) else { continue };
+        if !(amount.is_finite() && amount > 0.0) {
+            let text = format!("a dividend of {} is {amount} in the terms of its day", paid.amount);
+            notes.push(Note { span: places.calendar.day(action.ex_date), kind: RemarkKind::Refused, text });
+            continue;
+        }
         let kind = paid.finding.as_ref().map(|finding| finding.kind);
         if let Some(finding) = paid.finding {
             let span = places.calendar.day(action.ex_date);

@@ -6,7 +6,7 @@ use super::chart::{Cell, ChartError, RawError};
 use super::client::{Client, is_page};
 use super::crumb;
 use crate::failure::Failure;
-use crate::http::Answer;
+use crate::http::{Answer, in_short};
 
 /// The last price of the regular session.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,8 @@ pub struct LastPrice {
 /// # Errors
 /// [`ChartError`].
 pub fn parse_quotes(body: &[u8]) -> Result<Vec<LastPrice>, ChartError> {
-    let envelope: Envelope =
-        serde_json::from_slice(body).map_err(|error| ChartError::Malformed(format!("no quotes: {error}")))?;
+    let envelope: Envelope = serde_json::from_slice(body)
+        .map_err(|error| ChartError::Malformed(format!("no quotes: {}", in_short(error))))?;
     let inner = envelope.quotes.or(envelope.finance);
     let inner = inner.ok_or_else(|| ChartError::Malformed("neither quotes nor error".to_owned()))?;
     if let Some(error) = inner.error {

@@ -643,3 +643,14 @@ fn stream_messages_of_both_versions_are_read() {
     }
     assert!(parse_stream_message(&[b'A'; 20_000]).is_err());
 }
+
+#[test]
+fn more_splits_than_anything_has_had_are_no_chart() {
+    let splits = |n: i64| -> serde_json::Map<String, Value> {
+        let split = |at| (format!("{at}"), json!({"date": at, "numerator": 2.0, "denominator": 1.0}));
+        (0..n).map(split).collect()
+    };
+    let chart = |n| parse_chart(&body(json!({}), &[], json!({"splits": splits(n)})));
+    assert_eq!(chart(500).unwrap().splits.len(), 500);
+    assert_eq!(chart(501).unwrap_err().to_string(), "more dividends or splits than anything has had");
+}

@@ -76,6 +76,16 @@ fn a_hundred_times_too_much_is_divided_where_neighbours_agree() {
 }
 
 #[test]
+fn rows_that_jump_all_the_time_are_judged_once_each() {
+    let closes: Vec<f64> = (0..40_000).map(|at| if at % 4 < 2 { 10.0 } else { 1000.0 }).collect();
+    let mut rows = rows(&closes);
+    repair(&mut rows, &Beside::default());
+    // The newest level is right, whatever is between rows of it is put right; what came first stays in doubt.
+    assert_eq!(verdicts(&rows[..5]), "?10 ?10 =1000 =1000 !1000");
+    assert!(rows[2..].iter().all(|row| (row.close - 1000.0).abs() < 1e-6));
+}
+
+#[test]
 fn a_single_wrong_price_of_a_row_is_put_right() {
     let mut rows = rows(&[58.0, 58.5, 58.1]);
     rows[1].open = 58.5;

@@ -61,13 +61,18 @@ pub(super) fn steps(rows: &mut [Row], beside: &Beside) {
     // Powers of a hundred of each row against the oldest, and the run of rows of one level each belongs to.
     let mut levels = vec![0_i32; rows.len()];
     let mut runs = vec![0_usize; rows.len()];
+    // Of each run its level and how many rows it has: an answer may be nothing but jumps.
+    let mut each_run = vec![(0_i32, 1_usize)];
     for (at, jump) in jumps.iter().enumerate() {
         levels[at + 1] = levels[at] + jump;
         runs[at + 1] = runs[at] + usize::from(*jump != 0);
+        match each_run.get_mut(runs[at + 1]) {
+            Some((_, n_rows)) => *n_rows += 1,
+            None => each_run.push((levels[at + 1], 1)),
+        }
     }
-    let n_in_run = |run: usize| runs.iter().filter(|other| **other == run).count();
     // The newest rows that were traded say what is meant: stale rows copy an old price in whatever unit.
-    let enough = |at: &usize| n_in_run(runs[*at]) >= ENOUGH;
+    let enough = |at: &usize| each_run[runs[*at]].1 >= ENOUGH;
     let newest = || (0..rows.len()).rev();
     let anchor = newest().find(|at| rows[*at].volume > 0.0 && enough(at));
     let anchor = anchor.or_else(|| newest().find(enough)).unwrap_or(rows.len() - 1);
@@ -78,8 +83,7 @@ pub(super) fn steps(rows: &mut [Row], beside: &Beside) {
             continue;
         }
         let run = runs[at];
-        let level_of = |run: usize| runs.iter().position(|other| *other == run).map(|first| levels[first]);
-        let enclosed = run > 0 && run < last_run && level_of(run - 1) == level_of(run + 1);
+        let enclosed = run > 0 && run < last_run && each_run[run - 1].0 == each_run[run + 1].0;
         let newer = at > anchor;
         // New rows that trade at another level may be a change of currency that has come to stay.
         let certain = enclosed || (beside.hundredths && !(newer && rows[at].volume > 0.0));
