@@ -158,7 +158,7 @@ async fn a_second_source_and_a_bad_bar_disturb_nothing() {
     let bad = Bar { high: bar.low / 2.0, ..bar };
     assert!(engine.receive_bars(&key("AAA", Timeframe::H1), &[bad]).await.is_err());
     engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
-    let second = SeriesKey { source: "second".to_owned(), ..key("AAA", Timeframe::H1) };
+    let second = SeriesKey { source: "upstart".to_owned(), ..key("AAA", Timeframe::H1) };
     engine.receive_bars(&second, &[bar.scaled(2.0)]).await.unwrap();
     assert_eq!(engine.run_once().await.unwrap().issued, 1);
     let issued = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
