@@ -270,8 +270,11 @@ async fn a_gap_that_nobody_fills_is_recorded_and_one_that_is_filled_later_too() 
         gaps.iter().map(|gap| (gap.n_bars, gap.filled_at.is_some())).collect::<Vec<_>>(),
         [(1, false), (2, true)]
     );
-    let noticed = market.noticed(Some("AAA")).await;
-    assert!(noticed.contains(&RemarkKind::Gap) && noticed.contains(&RemarkKind::Filled), "{noticed:?}");
+    eventually("both are noted", async || {
+        let noticed = market.noticed(Some("AAA")).await;
+        noticed.contains(&RemarkKind::Gap) && noticed.contains(&RemarkKind::Filled)
+    })
+    .await;
     market.close().await;
 }
 

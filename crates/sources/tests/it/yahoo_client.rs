@@ -130,14 +130,14 @@ fn error(code: &str, description: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_chart_is_asked_for_to_the_present_with_room_before() {
+async fn a_chart_is_asked_for_past_the_present_with_room_before() {
     let vendor = Vendor::new(|_, _| reply(200, two_days())).await;
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(NOW)));
     let yahoo = yahoo(settings(&vendor), &clock);
     let index = asset("VIX", AssetKind::Index, "points");
     let fetched = fetch(&yahoo, &index, Timeframe::D1, "2025-12-01T00:00:00Z", "2025-12-02T00:00:00Z").await.unwrap();
     assert_eq!(fetched.bars.len(), 1);
-    let (from, to) = (at("2025-10-17T00:00:00Z").as_second(), at(NOW).as_second() + 1);
+    let (from, to) = (at("2025-10-17T00:00:00Z").as_second(), at(NOW).as_second() + 86_400);
     let expected = format!(
         "/q2/v8/finance/chart/%5EVIX?period1={from}&period2={to}&interval=1d&includePrePost=false&events=div%2Csplits"
     );
@@ -146,7 +146,7 @@ async fn a_chart_is_asked_for_to_the_present_with_room_before() {
 }
 
 #[tokio::test]
-async fn minutes_are_asked_for_by_weeks_and_never_beyond_reach() {
+async fn minutes_are_asked_for_in_parts_and_never_beyond_reach() {
     let vendor = Vendor::new(|_, _| reply(400, error("Bad Request", "Data doesn't exist for startDate = 1"))).await;
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(at(NOW)));
     let yahoo = yahoo(settings(&vendor), &clock);
@@ -154,8 +154,8 @@ async fn minutes_are_asked_for_by_weeks_and_never_beyond_reach() {
     assert_eq!(fetched, Fetched::default());
     let asked = vendor.asked();
     assert_eq!(asked.len(), 5);
-    for (week, target) in (0_i32..).zip(&asked) {
-        let from = at(NOW) - SignedDuration::from_hours(29 * 24) + SignedDuration::from_hours(7 * 24) * week;
+    for (part, target) in (0_i32..).zip(&asked) {
+        let from = at(NOW) - SignedDuration::from_hours(29 * 24) + SignedDuration::from_hours(6 * 24) * part;
         assert!(target.contains(&format!("period1={}&", from.as_second())), "{target}");
     }
     for timeframe in [Timeframe::M1, Timeframe::H1] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use market::{AcceleratedClock, Action, ActionKind, Asset, AssetKind, Bar, Calendar, Clock, Timeframe};
-use simulator::server::{Exchange, Faults, serve};
+use simulator::server::{Exchange, FaultPlan, Faults, serve};
 use simulator::{Reel, Tape};
 use sources::http::HttpSettings;
 use sources::pace::Budget;
@@ -68,6 +68,10 @@ impl Drop for Market {
 }
 
 async fn market(asset: &Asset, now: &str, speed: f64) -> Market {
+    troubled_market(asset, now, speed, "").await
+}
+
+async fn troubled_market(asset: &Asset, now: &str, speed: f64, faults: &str) -> Market {
     let bars = BTreeMap::from([
         (Timeframe::D1, bars(Timeframe::D1, "2024-01-01T00:00:00Z")),
         (Timeframe::H1, bars(Timeframe::H1, "2025-09-01T00:00:00Z")),
@@ -79,7 +83,7 @@ async fn market(asset: &Asset, now: &str, speed: f64) -> Market {
         clock: Arc::clone(&clock),
         speed,
         run: "test".to_owned(),
-        faults: Faults::default(),
+        faults: Faults::new(FaultPlan::parse(faults).unwrap(), at(now)),
         ticks_a_second: 1.0,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -138,6 +142,19 @@ async fn a_window_before_a_split_comes_back_raw() {
 async fn raw_hours_and_the_split_among_them_come_back() {
     check(Timeframe::H1, "2025-09-02T00:00:00Z", NOW, &actions()[1..2]).await;
     check(Timeframe::H1, "2025-11-18T20:30:00Z", NOW, &[]).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_past_a_split_comes_back_raw() {
+    let apple = asset("AAPL", AssetKind::Equity, "USD");
+    let slow = "[[fault]]\nkind = \"latency\"\nms = 500";
+    let market = troubled_market(&apple, "2025-09-15T13:29:50Z", 60.0, slow).await;
+    for timeframe in [Timeframe::H1, Timeframe::D1] {
+        let (from, to) = (at("2025-09-02T00:00:00Z"), market.clock.now());
+        let fetched = market.yahoo.fetch(&Request { asset: &apple, timeframe, from, to }).await.unwrap();
+        assert!(fetched.bars.len() >= 9 && fetched.bars.iter().all(|bar| bar.close > 300.0), "{:?}", fetched.bars);
+    }
+    assert!(market.clock.now() > at("2025-09-15T13:30:10Z"));
 }
 
 #[tokio::test]

@@ -81,7 +81,9 @@ async fn windows_are_paged_through_to_both_ends() {
 async fn only_closed_rows_are_given() {
     // How far the exchange's clock is ahead in seconds, how many seconds of our minute have passed, and the newest bar
     // given in minutes before it.
-    for (ahead, passed, newest) in [(0, 30, 1), (0, 1, 2), (0, 4, 1), (-20, 10, 2), (20, 50, 1), (300, 30, 1)] {
+    for (ahead, passed, newest) in
+        [(0, 30, 1), (0, 1, 2), (0, 4, 1), (-20, 10, 2), (20, 50, 1), (5, 1, 2), (300, 30, 1)]
+    {
         let clock: Arc<dyn Clock> = Arc::new(market::ManualClock::new(start() + SignedDuration::from_secs(passed)));
         let there = clock.now() + SignedDuration::from_secs(ahead);
         let server = Server::rest(move |_, asked| exchange(asked, there, 0, 0..0)).await;
@@ -89,6 +91,40 @@ async fn only_closed_rows_are_given() {
         let last = fetched.bars.last().unwrap().open_time;
         assert_eq!(last, start() - minutes(newest), "ahead {ahead}, passed {passed}");
     }
+}
+
+#[tokio::test]
+async fn a_slow_answer_about_the_time_closes_no_bar_early() {
+    let clock = Arc::new(market::ManualClock::new(start() - SignedDuration::from_secs(8)));
+    let there = Arc::clone(&clock);
+    let server = Server::rest(move |_, asked| {
+        if asked.path == "time" {
+            // It looks at its clock at the end of ten seconds.
+            there.set(there.now() + SignedDuration::from_secs(10));
+        }
+        exchange(asked, there.now(), 0, 0..0)
+    })
+    .await;
+    let clock: Arc<dyn Clock> = clock;
+    let fetched = fetch(&binance(&[&server], &clock), start() - minutes(10), start() + minutes(10)).await.unwrap();
+    assert_eq!(fetched.bars.last().unwrap().close_time, start() - minutes(1), "two seconds are not enough");
+}
+
+#[tokio::test]
+async fn rows_may_stand_in_any_order() {
+    let clock = clock(1.0);
+    let open = |n: i64| (start() - minutes(10 - n)).as_millisecond();
+    let server = Server::rest(move |_, asked| {
+        if asked.path == "time" {
+            return ok(format!(r#"{{"serverTime":{}}}"#, (start() + minutes(1)).as_millisecond()));
+        }
+        let rows = [0, 1, 3, 2, 4].map(|n| row(open(n)));
+        ok(if asked.number("startTime") > open(4) { "[]".to_owned() } else { format!("[{}]", rows.join(",")) })
+    })
+    .await;
+    let fetched = fetch(&binance(&[&server], &clock), start() - minutes(10), start() - minutes(5)).await.unwrap();
+    let opens: Vec<i64> = fetched.bars.iter().map(|bar| bar.open_time.as_millisecond()).collect();
+    assert_eq!((opens, fetched.remarks.len()), ([0, 1, 2, 3, 4].map(open).to_vec(), 0));
 }
 
 #[tokio::test]
@@ -114,9 +150,9 @@ async fn a_bad_row_is_refused_and_the_others_are_kept() {
     let remarks: Vec<_> = fetched.remarks.iter().map(|remark| (remark.kind, remark.from.unwrap())).collect();
     let opened = |n: i64| start() - minutes(5 - n);
     let expected =
-        [(RemarkKind::Refused, opened(1)), (RemarkKind::Refused, opened(0)), (RemarkKind::Repaired, opened(3))];
+        [(RemarkKind::Refused, opened(0)), (RemarkKind::Refused, opened(1)), (RemarkKind::Repaired, opened(3))];
     assert_eq!(remarks, expected);
-    let text = &fetched.remarks[0].text;
+    let text = &fetched.remarks[1].text;
     assert!(text.starts_with("BTC 1m from 127.0.0.1:") && text.contains("row 1: high is"), "{text}");
 }
 
