@@ -300,8 +300,11 @@ async fn promise_8_a_source_that_goes_is_replaced_and_returns() {
     eventually("the first is back", async || shown().await.as_deref() == Some("first")).await;
     assert_no_holes(&market.stored("first").await);
     assert_no_holes(&market.stored("second").await);
-    let noticed = market.noticed(Some("AAA")).await;
-    assert!(noticed.iter().filter(|kind| **kind == RemarkKind::Switched).count() >= 2, "{noticed:?}");
+    eventually("both turns are noted", async || {
+        let noticed = market.noticed(Some("AAA")).await;
+        noticed.iter().filter(|kind| **kind == RemarkKind::Switched).count() >= 2
+    })
+    .await;
     let about_sources = market.noticed(None).await;
     assert!(about_sources.contains(&RemarkKind::Down) && about_sources.contains(&RemarkKind::Up), "{about_sources:?}");
     market.close().await;
