@@ -29,3 +29,8 @@ run *ARGS:
 # All benchmarks, each beside its reference in the same run.
 bench *ARGS:
     ./scripts/bench {{ARGS}}
+
+# Throw bytes at a parser of vendors' answers, for SECONDS; the targets stand in fuzz/fuzz_targets.
+fuzz TARGET SECONDS="600":
+    mkdir -p target/fuzz/{{TARGET}}
+    cargo +nightly fuzz run {{TARGET}} target/fuzz/{{TARGET}} fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}} -max_len=8192 -timeout=10 -rss_limit_mb=2048

@@ -16,6 +16,7 @@ mod properties;
 mod real_data;
 
 mod constituents;
+mod corpus;
 mod daily_csv;
 mod fred;
 mod fred_archive;

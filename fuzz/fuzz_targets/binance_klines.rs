@@ -1,0 +1,4 @@
+//! See `fuzz::TARGETS`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::check("binance_klines", bytes));
