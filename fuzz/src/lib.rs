@@ -10,8 +10,11 @@ mod yahoo;
 
 use market::{Bar, Calendar, Timeframe};
 
-/// The targets and what each checks.
-pub const TARGETS: [(&str, fn(&[u8])); 10] = [
+/// What a target does with bytes; it panics when something does not hold.
+pub type Check = fn(&[u8]);
+
+/// The targets, by name.
+pub const TARGETS: [(&str, Check); 10] = [
     ("binance_message", binance::message),
     ("binance_klines", binance::klines),
     ("yahoo_chart", yahoo::chart),
