@@ -208,7 +208,6 @@ impl Feeds {
                         api: api.unwrap_or(usual.api),
                         key,
                         http: self.http(settings, usual.http),
-                        ..FredSettings::default()
                     },
                     clock(),
                 );

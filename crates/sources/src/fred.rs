@@ -75,9 +75,11 @@ pub struct Fred {
     has_key: bool,
     client: Client,
     clock: Arc<dyn Clock>,
-    /// The announced dates of each series, and when they were asked for.
-    announced: Arc<Mutex<HashMap<String, (Timestamp, Arc<[Date]>)>>>,
+    announced: Arc<Mutex<Announced>>,
 }
+
+/// The announced dates of each series, and when they were asked for.
+type Announced = HashMap<String, (Timestamp, Arc<[Date]>)>;
 
 /// Announced dates are asked for again after so long.
 const ANNOUNCED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -112,7 +114,7 @@ impl Fred {
         self.client.release_dates(release).await
     }
 
-    fn announced(&self) -> MutexGuard<'_, HashMap<String, (Timestamp, Arc<[Date]>)>> {
+    fn announced(&self) -> MutexGuard<'_, Announced> {
         self.announced.lock().expect("no holder of this lock can panic")
     }
 
