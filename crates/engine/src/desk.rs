@@ -1,12 +1,10 @@
 //! What the engine holds in memory: panels, the last bars, the newest forecasts.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use forecast::{ModelSet, Panel, PanelBar};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use market::{Action, Adjustment, Asset, AssetClass, Bar, Calendar, Symbol, Timeframe};
 use storage::{EventKind, SeriesKey};
 
@@ -33,11 +31,11 @@ pub(crate) struct Desk {
     pub(crate) outdated: bool,
     /// Since when rows stand in the store that the next step must read and no panel has: whoever put them there may be
     /// about to put more, and says when the panels shall be assembled anew.
-    pub(crate) aside_since: Option<Instant>,
+    pub(crate) aside_since: Option<Timestamp>,
 }
 
-/// Nobody is waited for longer than this; real time.
-const ASIDE: Duration = Duration::from_secs(15);
+/// Nobody is waited for longer than this.
+const ASIDE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The newest price between two closes.
 #[derive(Debug, Clone, Copy)]
@@ -111,14 +109,6 @@ impl Sheet {
             Assembled { columns: Vec::new(), ..assembled };
         let waiting = BTreeMap::new();
         Self { panel, lines, index, index_through, index_waiting, waiting, last_step, known_at, model }
-    }
-
-    /// Whether the series of a line stands no more for its asset when another one has this bar: as
-    /// [`crate::ingest::primary`] chooses.
-    fn gives_way(&self, line: usize, key: &SeriesKey, bar: &Bar) -> bool {
-        let waiting = self.waiting.values().flatten().filter(|(other, _)| *other == line).map(|(_, bar)| bar.open_time);
-        let newest = waiting.chain(self.lines[line].tail.last().map(|bar| bar.open_time)).max();
-        (Some(bar.open_time), Reverse(key)) > (newest, Reverse(&self.lines[line].key))
     }
 
     pub(crate) fn line(&self, symbol: &Symbol) -> Option<(usize, &Line)> {
@@ -195,6 +185,13 @@ impl Sheet {
         self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_hour(asset, bar).is_ok()
     }
 
+    /// The newest close of a line, pushed or waiting.
+    fn newest_of(&self, line: usize) -> Option<Timestamp> {
+        let of_it = |(_, step): &(&Timestamp, &Vec<(usize, Bar)>)| step.iter().any(|(other, _)| *other == line);
+        let waiting = self.waiting.iter().rev().find(of_it).map(|(close_time, _)| *close_time);
+        waiting.or_else(|| self.lines[line].tail.last().map(|bar| bar.close_time))
+    }
+
     /// How many lines gave a bar within the last three steps.
     fn n_active(&self) -> usize {
         let Some(last) = self.last_step else { return self.lines.len() };
@@ -223,12 +220,12 @@ fn split_ratio(line: &Line, bar: &Bar) -> f64 {
 
 impl Desk {
     /// Whether a step taken now would be without rows that count as known in time.
-    pub(crate) fn waits(&self) -> bool {
-        !self.outdated && self.aside_since.is_some_and(|since| since.elapsed() < ASIDE)
+    pub(crate) fn waits(&self, now: Timestamp) -> bool {
+        !self.outdated && self.aside_since.is_some_and(|since| now.duration_since(since) < ASIDE)
     }
 
-    /// Takes a closed bar for its step; `false` when the panels must be assembled anew to hold it.
-    pub(crate) fn receive(&mut self, class: AssetClass, key: &SeriesKey, bar: Bar) -> bool {
+    /// Takes a closed bar for its step, at `now`; `false` when the panels must be assembled anew to hold it.
+    pub(crate) fn receive(&mut self, class: AssetClass, key: &SeriesKey, bar: Bar, now: Timestamp) -> bool {
         // Bars no forecast is made from are kept, and that is all.
         if key.timeframe.base() != key.timeframe || key.timeframe < Timeframe::H1 || class == AssetClass::Macro {
             return true;
@@ -236,8 +233,14 @@ impl Desk {
         let Some(sheet) = self.sheets.get_mut(&(class, key.timeframe)) else { return false };
         match sheet.panel.asset(&key.symbol) {
             Some(line) if sheet.lines[line].key == *key => sheet.receive(line, bar),
-            // Another source stands in its place from now on, once panels are assembled anew; or stands behind.
-            Some(line) => !sheet.gives_way(line, key, &bar),
+            Some(line) => {
+                // Another series stands for the asset until panels are assembled anew: soon, when this one is ahead. The
+                // bars of other assets that close with this one are waited for.
+                if sheet.newest_of(line).is_none_or(|newest| newest < bar.close_time) {
+                    self.aside_since.get_or_insert(now);
+                }
+                true
+            }
             None => false,
         }
     }

@@ -222,12 +222,13 @@ impl Engine {
         if put.inserted + put.revised == 0 {
             return Ok(());
         }
+        let now = self.clock.now();
         let mut desk = self.desk_mut();
         let mut in_time = true;
         for bar in bars {
             in_time &= match desk.receive_index(key, &bar) {
                 Some(in_time) => in_time,
-                None => desk.receive(class, key, bar),
+                None => desk.receive(class, key, bar, now),
             };
         }
         desk.outdated |= !in_time;
@@ -251,7 +252,8 @@ impl Engine {
         let bars = self.dated(class, key, bars);
         self.noting(self.store.put_bars(key, &bars).await)?;
         if ahead {
-            self.desk_mut().aside_since.get_or_insert_with(std::time::Instant::now);
+            let now = self.clock.now();
+            self.desk_mut().aside_since.get_or_insert(now);
         }
         Ok(())
     }
@@ -373,10 +375,10 @@ impl Engine {
     /// The step behind [`Engine::run_once`].
     pub(crate) async fn step(&self, patience: Patience) -> Result<Step> {
         let _one_at_a_time = self.stepping.lock().await;
-        if self.desk().waits() {
+        let now = self.clock.now();
+        if self.desk().waits(now) {
             return Ok(Step::default());
         }
-        let now = self.clock.now();
         self.push_steps(now, patience).await?;
         // Missed slots first: what leaves the schedule must have been explained until then.
         let missed = self.noting_engine(self.record_missed(now).await)?;

@@ -190,10 +190,12 @@ impl Engine {
             in_time &= match desk.receive_index(&key, &bar) {
                 Some(in_time) => in_time,
                 None if kind == AssetKind::Index => true,
-                None => desk.receive(kind.class(), &key, bar),
+                None => desk.receive(kind.class(), &key, bar, now),
             };
         }
         desk.outdated |= !in_time;
+        // All that comes at this instant has come: nobody is waited for.
+        desk.aside_since = None;
         Ok(())
     }
 }

@@ -64,6 +64,28 @@ async fn promise_2_a_bar_that_another_source_told_first_was_not_known_from_this_
 }
 
 #[tokio::test]
+async fn promise_8_a_source_that_is_ahead_again_stands_for_its_asset_again() {
+    let home = Home::with_coins(&["AAA"], Timeframe::H1, 400, at(END)).await;
+    let mut bars = history(1);
+    let first = SeriesKey { source: "first".to_owned(), ..key("AAA", Timeframe::H1) };
+    home.store.put_bars(&first, &bars[..399]).await.unwrap();
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let stands = || engine.quote(&symbol("AAA")).unwrap().data_source;
+    assert_eq!(stands(), "test");
+    // The other one tells nothing any more.
+    bars.push(next_bar(&bars, Timeframe::H1, 1.01));
+    clock.set(bars[400].close_time);
+    engine.receive_bars(&first, &bars[399..]).await.unwrap();
+    assert_eq!(engine.run_once().await.unwrap().issued, 0, "others may be about to close");
+    clock.set(bars[400].close_time + seconds(15));
+    assert_eq!(engine.run_once().await.unwrap().issued, 1);
+    assert_eq!(stands(), "first");
+    let issued = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
+    assert!(engine.rederive(&issued.hash.short()).await.unwrap().is_identical());
+}
+
+#[tokio::test]
 async fn promise_3_a_chain_begins_with_its_schedule_even_when_nothing_is_scheduled() {
     let home = Home::with_coins(&["AAA", "BBB", "CCC"], Timeframe::D1, 1500, at(END)).await;
     let settings = Settings { symbols: vec![symbol("ZZZ")], ..settings() };

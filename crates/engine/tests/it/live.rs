@@ -325,7 +325,7 @@ async fn promise_3_a_corrected_bar_is_a_new_row_and_is_noted() {
     };
     eventually("the correction is stored", async || newest().await.volume == corrected.volume).await;
     assert!(newest().await.known_at > before.known_at);
-    assert!(market.noticed(Some("AAA")).await.contains(&RemarkKind::Revised));
+    eventually("it is noted", async || market.noticed(Some("AAA")).await.contains(&RemarkKind::Revised)).await;
     let key = SeriesKey {
         symbol: symbol("AAA"),
         timeframe: Timeframe::H1,
