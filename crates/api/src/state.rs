@@ -359,10 +359,13 @@ impl Ready {
     }
 
     fn outdate_prices(&self, symbol: &Symbol, engine: &Engine) {
+        // With every price: the symbol is copied once.
+        let mut key = (symbol.clone(), Timeframe::D1);
         for timeframe in Timeframe::ALL {
-            self.forecasts.outdate(&(symbol.clone(), timeframe));
+            key.1 = timeframe;
+            self.forecasts.outdate(&key);
         }
-        let class = engine.asset(symbol).map(|asset| asset.class());
+        let class = engine.class(symbol);
         self.summaries.outdate_where(|(of, _)| of.is_none() || *of == class);
     }
 

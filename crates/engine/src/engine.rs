@@ -213,8 +213,7 @@ impl Engine {
         for bar in bars {
             bar.checked().map_err(|cause| EngineError::BadBar { symbol: key.symbol.clone(), cause })?;
         }
-        let class = self.asset(&key.symbol).map(|asset| asset.class());
-        let class = class.ok_or_else(|| EngineError::UnknownSymbol { symbol: key.symbol.clone() })?;
+        let class = self.class(&key.symbol).ok_or_else(|| EngineError::UnknownSymbol { symbol: key.symbol.clone() })?;
         // Panels are not assembled anew between storing a bar and handing it on.
         let _one_at_a_time = self.stepping.lock().await;
         let bars = self.dated(class, key, bars);
@@ -505,6 +504,12 @@ impl Engine {
     #[must_use]
     pub fn asset(&self, symbol: &Symbol) -> Option<Asset> {
         self.desk().asset(symbol).cloned()
+    }
+
+    /// The class of an asset.
+    #[must_use]
+    pub fn class(&self, symbol: &Symbol) -> Option<AssetClass> {
+        self.desk().asset(symbol).map(Asset::class)
     }
 
     pub(crate) fn desk(&self) -> RwLockReadGuard<'_, Desk> {

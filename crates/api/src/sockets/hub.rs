@@ -189,7 +189,7 @@ pub(crate) async fn run(state: &ApiState, mut subscription: Box<dyn Subscription
             received = subscription.recv() => match received {
                 Some(Received::Event(event)) => {
                     state.outdate(&event.kind);
-                    let class_of = |symbol: &Symbol| state.engine().asset(symbol).map(|asset| asset.class());
+                    let class_of = |symbol: &Symbol| state.engine().class(symbol);
                     for (stream, channel) in state.hub().touched(&event.kind, class_of) {
                         speaker.changed(stream, channel);
                     }
