@@ -1,4 +1,4 @@
-use market::{Action, ActionKind, Timeframe};
+use market::{Action, ActionKind, Remark, RemarkKind, Timeframe};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 use storage::{Gap, Store as _};
@@ -111,6 +111,16 @@ async fn quality_tells_what_is_stored_and_what_is_missing() {
     let known_at = at("2024-02-26T14:30:00Z");
     let split = Action { ex_date: "2024-02-26".parse().unwrap(), kind: split, known_at };
     app.store.put_actions(&stock, &[split]).await.unwrap();
+    let repaired = Remark {
+        kind: RemarkKind::Repaired,
+        symbol: Some(stock),
+        timeframe: Some(Timeframe::D1),
+        from: Some(at("2024-02-22T14:30:00Z")),
+        to: None,
+        text: "a hundred times its neighbours: divided".to_owned(),
+    };
+    app.store.put_remarks("test", std::slice::from_ref(&repaired), at("2024-02-23T00:00:00Z")).await.unwrap();
+    app.store.put_remarks("test", &[repaired], at("2024-02-24T00:00:00Z")).await.unwrap();
     let body = app.json("/api/assets/aapl/quality").await;
     let expected = json!({
         "symbol": "AAPL", "origin": "simulated",
@@ -124,6 +134,11 @@ async fn quality_tells_what_is_stored_and_what_is_missing() {
         }],
         "actions": [{
             "kind": "split", "ex_date": "2024-02-26", "known_at": "2024-02-26T14:30:00Z", "ratio": [4.0, 1.0],
+        }],
+        "journal": [{
+            "kind": "repaired", "data_source": "test", "timeframe": "1D", "from": "2024-02-22T14:30:00Z", "to": null,
+            "text": "a hundred times its neighbours: divided", "first_at": "2024-02-23T00:00:00Z",
+            "last_at": "2024-02-24T00:00:00Z", "n_times": 2,
         }],
     });
     assert_eq!(body, expected);
