@@ -15,6 +15,7 @@ use market::adjustment::split_factor;
 use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Symbol, Timeframe};
 use storage::{BarQuery, SeriesInfo, SeriesKey, Store};
 
+use crate::desk::SheetKey;
 use crate::error::{EngineError, Result};
 use crate::ingest::primary;
 
@@ -25,6 +26,8 @@ pub struct Assembled {
     pub panel: Panel,
     /// Its columns, in the order of the panel's assets.
     pub columns: Vec<Column>,
+    /// Bars that closed after the last step that was asked for, and their columns; ascending within a column.
+    pub waiting: Vec<(usize, Bar)>,
     /// The series of the volatility index, where one was read.
     pub index: Option<SeriesKey>,
     /// Days of the index that became known after the newest step: the next one reads them.
@@ -89,6 +92,23 @@ pub async fn assemble(
     Reader::new(store, as_of, false).await?.assemble(assets, class, base, wanted).await
 }
 
+/// As [`assemble`], for a panel that has walked so far: bars that closed after the step `through` are given beside it,
+/// and hours of days, which are steps of another panel, are read through `hours_through`.
+///
+/// # Errors
+/// As [`assemble`].
+pub(crate) async fn assemble_through(
+    store: &dyn Store,
+    assets: &[Asset],
+    (class, base): SheetKey,
+    as_of: Timestamp,
+    through: Option<Timestamp>,
+    hours_through: Option<Timestamp>,
+) -> Result<Assembled> {
+    let reader = Reader { through, hours_through, ..Reader::new(store, as_of, false).await? };
+    reader.assemble(assets, class, base, None).await
+}
+
 /// As [`assemble`], each bar as it stood when the grace of its close was over: a correction that came later is not read,
 /// and a bar that came later is missing. For training and backtests, whose past forecasts could not have read them.
 ///
@@ -108,6 +128,11 @@ pub async fn assemble_in_time(
     Reader::new(store, as_of, true).await?.assemble(assets, class, base, wanted).await
 }
 
+/// Whether an asset is the volatility index of the US market.
+pub(crate) fn is_volatility_index(asset: &Asset) -> bool {
+    asset.kind == AssetKind::Index && asset.symbol.as_str() == "VIX"
+}
+
 /// Reads stored rows as they were known at an instant.
 struct Reader<'a> {
     store: &'a dyn Store,
@@ -115,11 +140,15 @@ struct Reader<'a> {
     as_of: Timestamp,
     /// Whether bars are read as they stood when their grace was over.
     in_time: bool,
+    /// The last step of the panel; none when it walks as far as there are bars.
+    through: Option<Timestamp>,
+    /// The last of the hours that a daily panel reads.
+    hours_through: Option<Timestamp>,
 }
 
 impl<'a> Reader<'a> {
     async fn new(store: &'a dyn Store, as_of: Timestamp, in_time: bool) -> Result<Self> {
-        Ok(Self { store, series: store.series().await?, as_of, in_time })
+        Ok(Self { store, series: store.series().await?, as_of, in_time, through: None, hours_through: None })
     }
 
     async fn assemble(
@@ -137,6 +166,13 @@ impl<'a> Reader<'a> {
         if columns.is_empty() {
             return Err(EngineError::NothingToTrain { asset_class: class, timeframe: base });
         }
+        let mut waiting = Vec::new();
+        if let Some(through) = self.through {
+            for (at, column) in columns.iter_mut().enumerate() {
+                let n_pushed = column.bars.partition_point(|bar| bar.close_time <= through);
+                waiting.extend(column.bars.drain(n_pushed..).map(|bar| (at, bar)));
+            }
+        }
         let index = match class {
             AssetClass::Stocks => self.index(assets).await?,
             _ => None,
@@ -150,7 +186,7 @@ impl<'a> Reader<'a> {
         let rows = columns.iter().flat_map(|column| &column.bars).chain(index_read);
         let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
         let index = index.map(|column| column.key);
-        Ok(Assembled { panel, columns, index, index_waiting, index_through, known_at })
+        Ok(Assembled { panel, columns, waiting, index, index_waiting, index_through, known_at })
     }
 
     async fn column(&self, asset: &Asset, base: Timeframe, wanted: Option<Adjustment>) -> Result<Option<Column>> {
@@ -166,8 +202,7 @@ impl<'a> Reader<'a> {
 
     /// The volatility index of the US market, when one is stored: the asset `VIX`.
     async fn index(&self, assets: &[Asset]) -> Result<Option<Column>> {
-        let vix = assets.iter().find(|asset| asset.kind == AssetKind::Index && asset.symbol.as_str() == "VIX");
-        match vix {
+        match assets.iter().find(|asset| is_volatility_index(asset)) {
             Some(asset) => self.column(asset, Timeframe::D1, None).await,
             None => Ok(None),
         }
@@ -178,7 +213,11 @@ impl<'a> Reader<'a> {
         let mut hours = Vec::new();
         for (index, column) in columns.iter().enumerate() {
             if let Some(key) = self.primary(&column.asset.symbol, Timeframe::H1).await? {
-                hours.push((index, self.bars(&key, AssetClass::Crypto).await?));
+                let mut bars = self.bars(&key, AssetClass::Crypto).await?;
+                if let Some(through) = self.hours_through {
+                    bars.truncate(bars.partition_point(|bar| bar.close_time <= through));
+                }
+                hours.push((index, bars));
             }
         }
         Ok(hours)

@@ -1,14 +1,14 @@
 //! What the engine holds in memory: panels, the last bars, the newest forecasts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use forecast::{ModelSet, Panel, PanelBar};
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Adjustment, Asset, AssetClass, Bar, Calendar, Symbol, Timeframe};
+use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Calendar, Symbol, Timeframe};
 use storage::{EventKind, SeriesKey};
 
-use crate::assemble::{Assembled, Column};
+use crate::assemble::{Assembled, Column, is_volatility_index};
 use crate::error::{EngineError, Result};
 use crate::release::Releases;
 use crate::views::Issued;
@@ -20,18 +20,37 @@ pub(crate) const TAIL_BARS: usize = 1000;
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     pub(crate) assets: Arc<[Asset]>,
-    pub(crate) sheets: BTreeMap<(AssetClass, Timeframe), Sheet>,
+    pub(crate) sheets: BTreeMap<SheetKey, Sheet>,
     pub(crate) releases: HashMap<Symbol, Releases>,
     pub(crate) issued: HashMap<(Symbol, Timeframe), Arc<Issued>>,
     /// For each scheduled asset and timeframe the close of the last slot that has a forecast or was missed.
     pub(crate) covered: BTreeMap<(Symbol, Timeframe), Timestamp>,
     /// Whether the chain has its first schedule.
     pub(crate) scheduled: bool,
-    /// Whether rows came that no panel could take: they are all assembled anew before the next step.
-    pub(crate) outdated: bool,
-    /// Since when rows stand in the store that the next step must read and no panel has: whoever put them there may be
-    /// about to put more, and says when the panels shall be assembled anew.
-    pub(crate) aside_since: Option<Timestamp>,
+    /// Sheets whose panels are assembled anew before their next step: rows came that these could not take.
+    pub(crate) outdated: BTreeSet<SheetKey>,
+    /// Since when rows stand in the store that the next step of a sheet must read and its panel has not: whoever put them
+    /// there may be about to put more, and says when the panel shall be assembled anew. No step is taken until then.
+    pub(crate) aside: BTreeMap<SheetKey, Timestamp>,
+}
+
+/// A class at a base timeframe.
+pub(crate) type SheetKey = (AssetClass, Timeframe);
+
+/// The sheets whose panels read an asset's bars of one length, be they there or not.
+pub(crate) fn readers(asset: &Asset, timeframe: Timeframe) -> &'static [SheetKey] {
+    use AssetClass::{Crypto, Stocks};
+    use Timeframe::{D1, H1};
+    match (asset.kind, asset.class(), timeframe) {
+        (AssetKind::Index, _, D1) if is_volatility_index(asset) => &[(Stocks, H1), (Stocks, D1)],
+        (AssetKind::Index, ..) => &[],
+        (_, Crypto, H1) => &[(Crypto, H1), (Crypto, D1)],
+        (_, Crypto, D1) => &[(Crypto, D1)],
+        (_, Stocks, H1) => &[(Stocks, H1)],
+        (_, Stocks, D1) => &[(Stocks, D1)],
+        // Bars no forecast is made from are kept, and that is all.
+        _ => &[],
+    }
 }
 
 /// Nobody is waited for longer than this.
@@ -104,10 +123,13 @@ impl Sheet {
     pub(crate) fn new(assembled: Assembled, model: Option<Served>) -> Self {
         let last_step =
             assembled.columns.iter().filter_map(|column| column.bars.last()).map(|bar| bar.close_time).max();
+        let mut waiting: BTreeMap<Timestamp, Vec<(usize, Bar)>> = BTreeMap::new();
+        for (column, bar) in assembled.waiting {
+            waiting.entry(bar.close_time).or_default().push((column, bar));
+        }
         let lines = assembled.columns.into_iter().map(line).collect();
         let Assembled { panel, index, index_waiting, index_through, known_at, .. } =
-            Assembled { columns: Vec::new(), ..assembled };
-        let waiting = BTreeMap::new();
+            Assembled { columns: Vec::new(), waiting: Vec::new(), ..assembled };
         Self { panel, lines, index, index_through, index_waiting, waiting, last_step, known_at, model }
     }
 
@@ -179,10 +201,25 @@ impl Sheet {
         true
     }
 
-    /// Takes an hour of a coin into its day; `false` when the day was pushed without it.
-    pub(crate) fn receive_hour(&mut self, asset: usize, bar: &Bar) -> bool {
-        self.known_at = self.known_at.max(Some(bar.known_at));
-        self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_hour(asset, bar).is_ok()
+    /// Takes hours of coins into their day; `false` when the day was pushed without one.
+    pub(crate) fn receive_hours(&mut self, hours: &[(Symbol, Bar)]) -> bool {
+        let mut in_time = true;
+        for (symbol, bar) in hours {
+            let Some(asset) = self.panel.asset(symbol) else { continue };
+            self.known_at = self.known_at.max(Some(bar.known_at));
+            in_time &=
+                self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_hour(asset, bar).is_ok();
+        }
+        in_time
+    }
+
+    /// The newest bar of each line, told as closed.
+    pub(crate) fn newest_closes(&self) -> Vec<EventKind> {
+        let newest = |line: &Line| {
+            let close_time = line.tail.last()?.close_time;
+            Some(EventKind::BarClosed { symbol: line.asset.symbol.clone(), timeframe: self.panel.base(), close_time })
+        };
+        self.lines.iter().filter_map(newest).collect()
     }
 
     /// The newest close of a line, pushed or waiting.
@@ -219,30 +256,71 @@ fn split_ratio(line: &Line, bar: &Bar) -> f64 {
 }
 
 impl Desk {
-    /// Whether a step taken now would be without rows that count as known in time.
-    pub(crate) fn waits(&self, now: Timestamp) -> bool {
-        !self.outdated && self.aside_since.is_some_and(|since| now.duration_since(since) < ASIDE)
+    /// Whether a step of a sheet taken now would be without rows that count as known in time.
+    pub(crate) fn waits(&self, key: SheetKey, now: Timestamp) -> bool {
+        self.aside.get(&key).is_some_and(|since| now.duration_since(*since) < ASIDE)
     }
 
-    /// Takes a closed bar for its step, at `now`; `false` when the panels must be assembled anew to hold it.
-    pub(crate) fn receive(&mut self, class: AssetClass, key: &SeriesKey, bar: Bar, now: Timestamp) -> bool {
-        // Bars no forecast is made from are kept, and that is all.
-        if key.timeframe.base() != key.timeframe || key.timeframe < Timeframe::H1 || class == AssetClass::Macro {
-            return true;
+    /// Lets sheets be assembled anew before their next step.
+    pub(crate) fn outdate(&mut self, keys: impl IntoIterator<Item = SheetKey>) {
+        for key in keys {
+            self.aside.remove(&key);
+            self.outdated.insert(key);
         }
-        let Some(sheet) = self.sheets.get_mut(&(class, key.timeframe)) else { return false };
+    }
+
+    /// The sheets that are to be assembled anew at `now`, which then no longer are.
+    pub(crate) fn take_outdated(&mut self, now: Timestamp) -> BTreeSet<SheetKey> {
+        let let_go: Vec<SheetKey> = self.aside.keys().copied().filter(|key| !self.waits(*key, now)).collect();
+        self.outdate(let_go);
+        // What still waits for more is assembled once, when that has come.
+        let waits: Vec<SheetKey> = self.aside.keys().copied().collect();
+        self.outdated.extract_if(.., |key| !waits.contains(key)).collect()
+    }
+
+    /// Takes a closed bar for its step, at `now`; or panels that could not take it are assembled anew.
+    pub(crate) fn receive(&mut self, asset: &Asset, key: &SeriesKey, bar: Bar, now: Timestamp) {
+        if readers(asset, key.timeframe).is_empty() {
+            return;
+        }
+        let in_time = match asset.kind {
+            AssetKind::Index => self.receive_index(key, &bar),
+            _ => self.receive_bar((asset.class(), key.timeframe), key, bar, now),
+        };
+        if !in_time {
+            self.outdate(readers(asset, key.timeframe).iter().copied());
+        }
+    }
+
+    /// `false` when the panel must be assembled anew to hold the bar.
+    fn receive_bar(&mut self, of: SheetKey, key: &SeriesKey, bar: Bar, now: Timestamp) -> bool {
+        let Some(sheet) = self.sheets.get_mut(&of) else { return false };
         match sheet.panel.asset(&key.symbol) {
             Some(line) if sheet.lines[line].key == *key => sheet.receive(line, bar),
             Some(line) => {
-                // Another series stands for the asset until panels are assembled anew: soon, when this one is ahead. The
+                // Another series stands for the asset until the panel is assembled anew: soon, when this one is ahead. The
                 // bars of other assets that close with this one are waited for.
                 if sheet.newest_of(line).is_none_or(|newest| newest < bar.close_time) {
-                    self.aside_since.get_or_insert(now);
+                    self.aside.entry(of).or_insert(now);
                 }
                 true
             }
             None => false,
         }
+    }
+
+    /// Takes a day of the volatility index into every panel that reads it; `false` when one must be assembled anew to hold
+    /// it.
+    fn receive_index(&mut self, key: &SeriesKey, bar: &Bar) -> bool {
+        let mut in_time = true;
+        for (_, sheet) in self.sheets.iter_mut().filter(|((class, _), _)| *class == AssetClass::Stocks) {
+            in_time &= match &sheet.index {
+                Some(index) if index == key => sheet.receive_index(bar),
+                // Another series stands for the index, until this one is ahead.
+                index => index.is_some() && sheet.index_through >= Some(bar.open_time),
+            };
+        }
+        in_time
     }
 
     /// The newest step that read an asset.
@@ -253,20 +331,14 @@ impl Desk {
 
     /// Takes all `known` actions of an asset, of which some just `came`.
     pub(crate) fn take_actions(&mut self, symbol: &Symbol, known: &[Action], came: &[Action]) {
-        let mut late = false;
-        for sheet in self.sheets.values_mut() {
+        for (key, sheet) in &mut self.sheets {
             if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
                 line.actions = known.to_vec();
-                late |= came.iter().any(|action| sheet.last_step.is_some_and(|last| action.effective_at() < last));
+                if came.iter().any(|action| sheet.last_step.is_some_and(|last| action.effective_at() < last)) {
+                    self.outdated.insert(*key);
+                }
             }
         }
-        self.outdated |= late;
-    }
-
-    /// Takes a day of the volatility index into every panel that reads it; `None` when none does.
-    pub(crate) fn receive_index(&mut self, key: &SeriesKey, bar: &Bar) -> Option<bool> {
-        let readers = self.sheets.values_mut().filter(|sheet| sheet.index.as_ref() == Some(key));
-        readers.map(|sheet| sheet.receive_index(bar)).reduce(|all, one| all && one)
     }
 
     pub(crate) fn asset(&self, symbol: &Symbol) -> Option<&Asset> {

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, AssetClass, Bar, ChainId, Clock, Remark, RemarkKind, Symbol, Timeframe};
+use market::{Action, Asset, AssetClass, AssetKind, Bar, ChainId, Clock, Remark, RemarkKind, Symbol, Timeframe};
 use storage::{EventKind, Events, SeriesKey, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::assemble::assemble;
-use crate::desk::{Desk, Line, Sheet, Tick};
+use crate::assemble::{Assembled, assemble_through};
+use crate::desk::{Desk, Line, Sheet, SheetKey, Tick, readers};
 use crate::error::{EngineError, Result};
 use crate::issue::issued_from_row;
 use crate::live::SourceStates;
@@ -118,36 +118,10 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Reads everything from the store anew: at the start, or when rows came too late for their step.
+    /// Reads everything from the store anew.
     async fn load(&self) -> Result<()> {
-        {
-            let mut desk = self.desk_mut();
-            (desk.outdated, desk.aside_since) = (false, None);
-        }
-        let loaded = self.load_all().await;
-        if loaded.is_err() {
-            self.outdate();
-        }
-        loaded
-    }
-
-    async fn load_all(&self) -> Result<()> {
         let now = self.clock.now();
         let assets: Arc<[Asset]> = self.store.assets().await?.into();
-        let mut sheets = BTreeMap::new();
-        let read = |class: &AssetClass| self.settings.classes.is_empty() || self.settings.classes.contains(class);
-        for class in [AssetClass::Crypto, AssetClass::Stocks].into_iter().filter(read) {
-            for base in [Timeframe::H1, Timeframe::D1] {
-                match assemble(&*self.store, &assets, class, base, now, None).await {
-                    Ok(assembled) => {
-                        let model = self.readable_model(class, base, now).await?;
-                        sheets.insert((class, base), Sheet::new(assembled, model));
-                    }
-                    Err(EngineError::NothingToTrain { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
         let mut releases = HashMap::new();
         for asset in assets.iter().filter(|asset| asset.class() == AssetClass::Macro) {
             let observations = self.store.observations(&asset.source_symbol, now).await?;
@@ -162,18 +136,103 @@ impl Engine {
         }
         let covered = self.covered_slots(&issued).await?;
         let scheduled = self.store.head(&self.settings.chain).await?.is_some();
-        let switched = switched(&self.desk().sheets, &sheets);
+        let mut sheets = BTreeMap::new();
+        for class in [AssetClass::Crypto, AssetClass::Stocks] {
+            for base in [Timeframe::H1, Timeframe::D1] {
+                let hours: Option<&Sheet> = sheets.get(&(class, Timeframe::H1));
+                let hours_through = hours.and_then(|sheet| sheet.last_step);
+                if let Some(assembled) = self.assemble_sheet(&assets, (class, base), now, None, hours_through).await? {
+                    let model = self.readable_model(class, base, now).await?;
+                    sheets.insert((class, base), Sheet::new(assembled, model));
+                }
+            }
+        }
+        let mut switches = Vec::new();
         {
             let mut desk = self.desk_mut();
-            // What came past the panels while this was read is not in them.
-            let (outdated, aside_since) = (desk.outdated, desk.aside_since);
-            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, outdated, aside_since };
+            for (key, sheet) in &sheets {
+                switches.extend(desk.sheets.get(key).into_iter().flat_map(|before| switched(*key, before, sheet)));
+            }
+            let (outdated, aside) = Default::default();
+            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, outdated, aside };
         }
-        for (source, remark) in switched {
+        self.note_switches(switches).await;
+        Ok(())
+    }
+
+    /// Assembles the panels anew that rows came too late for. Each stands at the step where it stood: bars of later ones
+    /// wait on.
+    async fn assemble_outdated(&self, now: Timestamp) -> Result<()> {
+        let outdated = self.desk_mut().take_outdated(now);
+        let mut left = outdated.iter().copied();
+        while let Some(key) = left.next() {
+            let done = self.assemble_anew(key, now).await;
+            if done.is_err() {
+                self.desk_mut().outdate(std::iter::once(key).chain(left));
+                return done;
+            }
+        }
+        Ok(())
+    }
+
+    async fn assemble_anew(&self, key: SheetKey, now: Timestamp) -> Result<()> {
+        let (class, base) = key;
+        let (assets, is_there, through, hours_through) = {
+            let desk = self.desk();
+            let last_step = |key| desk.sheets.get(&key).and_then(|sheet| sheet.last_step);
+            let is_there = desk.sheets.contains_key(&key);
+            (Arc::clone(&desk.assets), is_there, last_step(key), last_step((class, Timeframe::H1)))
+        };
+        let started = std::time::Instant::now();
+        let Some(assembled) = self.assemble_sheet(&assets, key, now, through, hours_through).await? else {
+            return Ok(());
+        };
+        let model = if is_there { None } else { self.readable_model(class, base, now).await? };
+        let mut switches = Vec::new();
+        let closed = {
+            let mut desk = self.desk_mut();
+            let before = desk.sheets.remove(&key);
+            let mut sheet = Sheet::new(assembled, model);
+            if let Some(before) = before {
+                switches.extend(switched(key, &before, &sheet));
+                sheet.model = before.model;
+            }
+            let closed = sheet.newest_closes();
+            desk.sheets.insert(key, sheet);
+            closed
+        };
+        debug!(%class, timeframe = %base, took = ?started.elapsed(), "assembled a panel anew");
+        self.note_switches(switches).await;
+        for kind in closed {
+            self.events.publish(kind);
+        }
+        Ok(())
+    }
+
+    /// What a class at a base timeframe is made of, where it is wanted and anything is stored.
+    async fn assemble_sheet(
+        &self,
+        assets: &[Asset],
+        key: SheetKey,
+        now: Timestamp,
+        through: Option<Timestamp>,
+        hours_through: Option<Timestamp>,
+    ) -> Result<Option<Assembled>> {
+        if !self.settings.classes.is_empty() && !self.settings.classes.contains(&key.0) {
+            return Ok(None);
+        }
+        match assemble_through(&*self.store, assets, key, now, through, hours_through).await {
+            Ok(assembled) => Ok(Some(assembled)),
+            Err(EngineError::NothingToTrain { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn note_switches(&self, switches: Vec<(String, Remark)>) {
+        for (source, remark) in switches {
             info!(source, "{}: {}", source, remark.text);
             self.note(&source, &[remark]).await;
         }
-        Ok(())
     }
 
     /// Reads everything from the store anew, between two steps: after rows came past this engine.
@@ -189,15 +248,7 @@ impl Engine {
 
     /// Tells everyone of every series anew, so that no answer made before stays.
     fn tell_all(&self) {
-        let mut closed = Vec::new();
-        for ((_, timeframe), sheet) in &self.desk().sheets {
-            for line in &sheet.lines {
-                if let Some(bar) = line.tail.last() {
-                    let (symbol, close_time) = (line.asset.symbol.clone(), bar.close_time);
-                    closed.push(EventKind::BarClosed { symbol, timeframe: *timeframe, close_time });
-                }
-            }
-        }
+        let closed: Vec<EventKind> = self.desk().sheets.values().flat_map(Sheet::newest_closes).collect();
         for kind in closed {
             self.events.publish(kind);
         }
@@ -213,60 +264,68 @@ impl Engine {
         for bar in bars {
             bar.checked().map_err(|cause| EngineError::BadBar { symbol: key.symbol.clone(), cause })?;
         }
-        let class = self.class(&key.symbol).ok_or_else(|| EngineError::UnknownSymbol { symbol: key.symbol.clone() })?;
+        let unknown = || EngineError::UnknownSymbol { symbol: key.symbol.clone() };
+        let asset = self.asset(&key.symbol).ok_or_else(unknown)?;
         // Panels are not assembled anew between storing a bar and handing it on.
         let _one_at_a_time = self.stepping.lock().await;
-        let bars = self.dated(class, key, bars);
+        let bars = self.dated(&asset, key, bars);
         let put = self.noting(self.store.put_bars(key, &bars).await)?;
         if put.inserted + put.revised == 0 {
             return Ok(());
         }
         let now = self.clock.now();
         let mut desk = self.desk_mut();
-        let mut in_time = true;
         for bar in bars {
-            in_time &= match desk.receive_index(key, &bar) {
-                Some(in_time) => in_time,
-                None => desk.receive(class, key, bar, now),
-            };
+            desk.receive(&asset, key, bar, now);
         }
-        desk.outdated |= !in_time;
         Ok(())
     }
 
-    /// Takes closed bars of a series that no panel reads now: they are stored, and dated as [`Engine::receive_bars`] does,
-    /// as they may be read when the panels are assembled anew. With `ahead` they will be: no step is taken before
-    /// [`Engine::outdate`].
+    /// Takes closed bars past the panels: of a series that none reads now, or for steps that have been taken. They are
+    /// stored, and dated as [`Engine::receive_bars`] does. With `awaited` panels read them, and more may follow: their next
+    /// steps wait for [`Engine::outdate`].
     ///
     /// # Errors
     /// As the store's.
     pub(crate) async fn receive_aside(
         &self,
-        class: AssetClass,
+        asset: &Asset,
         key: &SeriesKey,
         bars: &[Bar],
-        ahead: bool,
+        awaited: bool,
     ) -> Result<()> {
         let _one_at_a_time = self.stepping.lock().await;
-        let bars = self.dated(class, key, bars);
+        let bars = self.dated(asset, key, bars);
         self.noting(self.store.put_bars(key, &bars).await)?;
-        if ahead {
+        if awaited {
             let now = self.clock.now();
-            self.desk_mut().aside_since.get_or_insert(now);
+            let mut desk = self.desk_mut();
+            for reader in readers(asset, key.timeframe) {
+                desk.aside.entry(*reader).or_insert(now);
+            }
         }
         Ok(())
     }
 
+    /// Whether a panel that reads an asset's bars of a length has taken the step of a close.
+    pub(crate) fn has_stepped(&self, asset: &Asset, timeframe: Timeframe, close_time: Timestamp) -> bool {
+        self.last_step(asset, timeframe).is_some_and(|last| close_time <= last)
+    }
+
+    /// The newest step of the panels that take an asset's bars of a length as steps of their own, or as the index beside.
+    fn last_step(&self, asset: &Asset, timeframe: Timeframe) -> Option<Timestamp> {
+        let desk = self.desk();
+        let read = readers(asset, timeframe).iter();
+        // A day of coins reads their hours, which are dated by their own step.
+        let read = read.filter(|(_, base)| asset.kind == AssetKind::Index || *base == timeframe);
+        read.filter_map(|key| desk.sheets.get(key)?.last_step).max()
+    }
+
     /// Bars with the instant they are known since: now, when the step of their close has been taken without them. It does
     /// not matter whose series the panel read then: assembled as of that step, it must come out the same.
-    fn dated(&self, class: AssetClass, key: &SeriesKey, bars: &[Bar]) -> Vec<Bar> {
+    fn dated(&self, asset: &Asset, key: &SeriesKey, bars: &[Bar]) -> Vec<Bar> {
         let now = self.clock.now();
-        let desk = self.desk();
-        let of_it = |kind: &(AssetClass, Timeframe), sheet: &Sheet| {
-            *kind == (class, key.timeframe) || sheet.index.as_ref() == Some(key)
-        };
-        let sheets = desk.sheets.iter().filter(|(kind, sheet)| of_it(kind, sheet));
-        let last = sheets.filter_map(|(_, sheet)| sheet.last_step).max();
+        let last = self.last_step(asset, key.timeframe);
         let known_at = |bar: &Bar| match last {
             Some(last) if bar.close_time <= last => now.max(bar.known_at),
             _ => bar.known_at,
@@ -333,9 +392,9 @@ impl Engine {
         self.events.publish(EventKind::Tick { symbol: symbol.clone(), price, event_time });
     }
 
-    /// Lets the next step assemble all panels anew: rows were stored past them.
-    pub(crate) fn outdate(&self) {
-        self.desk_mut().outdated = true;
+    /// Lets panels be assembled anew before their next step: rows were stored past them.
+    pub(crate) fn outdate(&self, keys: impl IntoIterator<Item = SheetKey>) {
+        self.desk_mut().outdate(keys);
     }
 
     /// Adds an asset to the universe.
@@ -375,9 +434,6 @@ impl Engine {
     pub(crate) async fn step(&self, patience: Patience) -> Result<Step> {
         let _one_at_a_time = self.stepping.lock().await;
         let now = self.clock.now();
-        if self.desk().waits(now) {
-            return Ok(Step::default());
-        }
         self.push_steps(now, patience).await?;
         // Missed slots first: what leaves the schedule must have been explained until then.
         let missed = self.noting_engine(self.record_missed(now).await)?;
@@ -409,20 +465,15 @@ impl Engine {
 
     /// Lets waiting bars join their panels, shortest bars first; assembles panels anew that rows came too late for.
     async fn push_steps(&self, now: Timestamp, patience: Patience) -> Result<()> {
-        let outdated = {
-            let desk = self.desk();
-            desk.outdated || desk.aside_since.is_some()
-        };
-        if outdated {
-            info!("rows came too late for their step: panels are assembled anew");
-            self.load().await?;
-            self.tell_all();
-        }
+        self.assemble_outdated(now).await?;
         let mut closed = Vec::new();
         {
             let mut desk = self.desk_mut();
             let keys: Vec<_> = desk.sheets.keys().copied().collect();
             for (class, base) in keys {
+                if desk.waits((class, base), now) {
+                    continue;
+                }
                 let patience = match patience {
                     Patience::HalfTheGrace => base.grace(class) / 2,
                     Patience::None => SignedDuration::ZERO,
@@ -446,15 +497,12 @@ impl Engine {
                         _ => Vec::new(),
                     };
                     closed.extend(step);
-                    let mut in_time = true;
-                    if let Some(days) = desk.sheets.get_mut(&(class, Timeframe::D1)) {
-                        for (symbol, bar) in hours {
-                            if let Some(asset) = days.panel.asset(&symbol) {
-                                in_time &= days.receive_hour(asset, &bar);
-                            }
-                        }
+                    let days = (class, Timeframe::D1);
+                    if let Some(sheet) = desk.sheets.get_mut(&days)
+                        && !sheet.receive_hours(&hours)
+                    {
+                        desk.outdate([days]);
                     }
-                    desk.outdated |= !in_time;
                 }
             }
         }
@@ -552,31 +600,21 @@ impl Sheet {
     }
 }
 
-/// The series in which another source stands for an asset than before.
-fn switched(
-    before: &BTreeMap<(AssetClass, Timeframe), Sheet>,
-    after: &BTreeMap<(AssetClass, Timeframe), Sheet>,
-) -> Vec<(String, Remark)> {
-    let mut switched = Vec::new();
-    for (kind, sheet) in after {
-        let Some(old) = before.get(kind) else { continue };
-        for line in &sheet.lines {
-            let Some((_, was)) = old.line(&line.asset.symbol) else { continue };
-            if was.key.source != line.key.source {
-                let from = line.tail.last().map(|bar| bar.open_time);
-                let remark = Remark {
-                    kind: RemarkKind::Switched,
-                    symbol: Some(line.asset.symbol.clone()),
-                    timeframe: Some(kind.1),
-                    from,
-                    to: None,
-                    text: format!("{} stands for it now, in the place of {}", line.key.source, was.key.source),
-                };
-                switched.push((line.key.source.clone(), remark));
-            }
-        }
-    }
-    switched
+/// The series of a sheet in which another source stands for an asset than before.
+fn switched((_, base): SheetKey, before: &Sheet, after: &Sheet) -> Vec<(String, Remark)> {
+    let switch = |line: &Line| {
+        let (_, was) = before.line(&line.asset.symbol).filter(|(_, was)| was.key.source != line.key.source)?;
+        let remark = Remark {
+            kind: RemarkKind::Switched,
+            symbol: Some(line.asset.symbol.clone()),
+            timeframe: Some(base),
+            from: line.tail.last().map(|bar| bar.open_time),
+            to: None,
+            text: format!("{} stands for it now, in the place of {}", line.key.source, was.key.source),
+        };
+        Some((line.key.source.clone(), remark))
+    };
+    after.lines.iter().filter_map(switch).collect()
 }
 
 /// An error with its causes on one line.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use forecast::ForecastError;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use market::{Action, AssetClass, AssetKind, Bar, Clock, ManualClock, Symbol, Timeframe};
+use market::{Action, Asset, AssetClass, Bar, Clock, ManualClock, Symbol, Timeframe};
 use storage::{EntryQuery, SeriesInfo, SeriesKey};
 use tokio_util::sync::CancellationToken;
 
@@ -74,7 +74,7 @@ pub struct Summary {
 /// What becomes known at one instant.
 #[derive(Debug, Default)]
 struct Arrivals {
-    bars: Vec<(SeriesKey, AssetKind, Bar)>,
+    bars: Vec<(SeriesKey, Asset, Bar)>,
     actions: Vec<(Symbol, Action)>,
     releases: Vec<Symbol>,
 }
@@ -147,7 +147,7 @@ impl Replay {
             let base = |info: &&SeriesInfo| matches!(info.key.timeframe, Timeframe::H1 | Timeframe::D1);
             for info in series.iter().filter(|info| info.key.symbol == asset.symbol).filter(base) {
                 for bar in engine.store().bars_learnt(&info.key, self.from, self.to).await? {
-                    arrivals.entry(bar.known_at).or_default().bars.push((info.key.clone(), asset.kind, bar));
+                    arrivals.entry(bar.known_at).or_default().bars.push((info.key.clone(), asset.clone(), bar));
                 }
             }
             for action in engine.store().actions(&asset.symbol, self.to).await? {
@@ -185,17 +185,12 @@ impl Engine {
             self.desk_mut().take_actions(&symbol, &known, &[action]);
         }
         let mut desk = self.desk_mut();
-        let mut in_time = true;
-        for (key, kind, bar) in arrived.bars {
-            in_time &= match desk.receive_index(&key, &bar) {
-                Some(in_time) => in_time,
-                None if kind == AssetKind::Index => true,
-                None => desk.receive(kind.class(), &key, bar, now),
-            };
+        for (key, asset, bar) in arrived.bars {
+            desk.receive(&asset, &key, bar, now);
         }
-        desk.outdated |= !in_time;
         // All that comes at this instant has come: nobody is waited for.
-        desk.aside_since = None;
+        let aside: Vec<_> = desk.aside.keys().copied().collect();
+        desk.outdate(aside);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The task that asks one source, and listens to it, for its share of the assets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::follower::{Follower, Holes, Window, spans};
 use super::progress::{Progress, Standing};
 use super::reconcile::{new_actions, news};
 use super::roster::{Board, Duty, Provider};
+use crate::desk::{SheetKey, readers};
 use crate::engine::{Engine, format_chain};
 use crate::error::Result;
 use crate::ingest::{find_gaps, put_bars};
@@ -48,7 +49,8 @@ pub(super) struct Keeper {
     places: HashMap<(Symbol, Timeframe), usize>,
     /// Where to tell how far this task is.
     progress: (Arc<Progress>, usize),
-    /// Since when stored bars wait to be taken up by panels.
+    /// The sheets that are to take up stored bars, and since when these wait.
+    waiting: BTreeSet<SheetKey>,
     waiting_since: Option<tokio::time::Instant>,
 }
 
@@ -70,8 +72,8 @@ impl Keeper {
         board: Arc<Board>,
         progress: (Arc<Progress>, usize),
     ) -> Self {
-        let (followers, places) = (Vec::new(), HashMap::new());
-        Self { engine, provider, settings, board, duties, followers, places, progress, waiting_since: None }
+        let (followers, places, waiting) = (Vec::new(), HashMap::new(), BTreeSet::new());
+        Self { engine, provider, settings, board, duties, followers, places, progress, waiting, waiting_since: None }
     }
 
     fn name(&self) -> &str {
@@ -247,8 +249,14 @@ impl Keeper {
     fn take_up(&mut self, at_rest: bool) {
         if self.waiting_since.is_some_and(|since| at_rest || since.elapsed() > TAKE_UP) {
             self.waiting_since = None;
-            self.engine.outdate();
+            self.engine.outdate(std::mem::take(&mut self.waiting));
         }
+    }
+
+    /// Remembers that panels are to take up bars of a series.
+    fn let_wait(&mut self, asset: &market::Asset, timeframe: Timeframe) {
+        self.waiting.extend(readers(asset, timeframe));
+        self.waiting_since.get_or_insert_with(tokio::time::Instant::now);
     }
 
     async fn take_answer(&mut self, place: usize, window: Window, answer: std::result::Result<Fetched, Failure>) {
@@ -308,10 +316,12 @@ impl Keeper {
             }));
             match window.first {
                 // Panels are assembled when the whole past is there.
-                true => drop(self.engine.store().put_actions(&key.symbol, &actions).await?),
+                true => {
+                    self.engine.store().put_actions(&key.symbol, &actions).await?;
+                    self.let_wait(&asset, key.timeframe);
+                }
                 false => self.engine.receive_actions(&key.symbol, &actions).await?,
             }
-            self.waiting_since.get_or_insert_with(tokio::time::Instant::now);
         }
         if asset.class() == AssetClass::Macro {
             let known = self.engine.store().observations(&asset.source_symbol, Timestamp::MAX).await?;
@@ -341,13 +351,20 @@ impl Keeper {
             // A past that comes as a whole counts as known when it happened; what is added to it later may be late.
             match window.first {
                 true => drop(put_bars(&**self.engine.store(), &key, &fresh.bars).await?),
-                false => self.engine.receive_aside(asset.class(), &key, &fresh.bars, ahead).await?,
+                false => self.engine.receive_aside(&asset, &key, &fresh.bars, ahead).await?,
             }
             if ahead {
-                self.waiting_since.get_or_insert_with(tokio::time::Instant::now);
+                self.let_wait(&asset, key.timeframe);
             }
-        } else if !fresh.bars.is_empty() {
-            self.engine.receive_bars(&key, &fresh.bars).await?;
+        } else if let Some(first) = fresh.bars.first() {
+            match self.engine.has_stepped(&asset, key.timeframe, first.close_time) {
+                // Who catches up tells of many series at once.
+                true => {
+                    self.engine.receive_aside(&asset, &key, &fresh.bars, true).await?;
+                    self.let_wait(&asset, key.timeframe);
+                }
+                false => self.engine.receive_bars(&key, &fresh.bars).await?,
+            }
         }
         let through = newest.max(stored.last().map(|bar| bar.close_time));
         let holes = match through {

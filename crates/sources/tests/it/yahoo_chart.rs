@@ -252,9 +252,9 @@ fn hours_are_cut_at_the_close_and_the_running_one_waits() {
     assert_eq!((fetched.bars.len(), last.open_time), (4, at("2025-11-28T17:30:00Z")));
     assert_eq!(last.close_time, at("2025-11-28T18:00:00Z"));
     assert_eq!(said(&fetched.remarks), [""; 0]);
-    assert_eq!(read("2025-11-28T18:01:59Z").bars.len(), 3);
-    assert_eq!(read("2025-11-28T17:32:00Z").bars.len(), 3);
-    assert_eq!(read("2025-11-28T17:31:59Z").bars.len(), 2);
+    assert_eq!(read("2025-11-28T18:00:59Z").bars.len(), 3);
+    assert_eq!(read("2025-11-28T17:31:00Z").bars.len(), 3);
+    assert_eq!(read("2025-11-28T17:30:59Z").bars.len(), 2);
 }
 
 #[test]

@@ -163,9 +163,9 @@ async fn a_bar_is_given_as_soon_as_its_margin_has_passed() {
     for (timeframe, now, close) in [
         (Timeframe::D1, "2025-11-18T21:14:00Z", "2025-11-17T21:00:00Z"),
         (Timeframe::D1, "2025-11-18T21:15:05Z", "2025-11-18T21:00:00Z"),
-        (Timeframe::H1, "2025-11-18T16:31:00Z", "2025-11-18T15:30:00Z"),
-        (Timeframe::H1, "2025-11-18T16:32:05Z", "2025-11-18T16:30:00Z"),
-        (Timeframe::H1, "2025-11-18T21:02:05Z", "2025-11-18T21:00:00Z"),
+        (Timeframe::H1, "2025-11-18T16:30:30Z", "2025-11-18T15:30:00Z"),
+        (Timeframe::H1, "2025-11-18T16:31:05Z", "2025-11-18T16:30:00Z"),
+        (Timeframe::H1, "2025-11-18T21:01:05Z", "2025-11-18T21:00:00Z"),
     ] {
         let market = market(&apple, now, 1.0).await;
         let request = Request { asset: &apple, timeframe, from: at("2025-11-10T00:00:00Z"), to: at(now) };

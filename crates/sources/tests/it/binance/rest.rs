@@ -179,7 +179,7 @@ async fn moody(script: impl Fn(usize) -> Option<Answered> + Send + Sync + 'stati
 }
 
 async fn five_bars(binance: &Binance) -> Result<usize, Failure> {
-    Ok(fetch(binance, start() - minutes(5), start()).await?.bars.len())
+    Ok(fetch(binance, start() - minutes(6), start() - minutes(1)).await?.bars.len())
 }
 
 const WEIGHT: &str = r#"{"code":-1003,"msg":"Too much request weight used; current limit is 6000."}"#;
