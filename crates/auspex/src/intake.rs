@@ -92,7 +92,7 @@ pub(crate) async fn run(
     let bar = screen::byte_bar(files.iter().map(|file| file.size_bytes).sum(), "importing");
     let (sender, mut receiver) = mpsc::channel(BATCHES);
     let mut report = Report::new(home.quarantine_path(), now, quarantine_rows);
-    let mut storing = Storing::new(opened, &reading, now);
+    let mut storing = Storing::begin(opened, &reading, now).await?;
     let parser = tokio::task::spawn_blocking(move || reader::read_all(&files, &reading, &sender));
     let mut summary = Summary::default();
     loop {

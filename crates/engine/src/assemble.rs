@@ -15,7 +15,6 @@ use market::adjustment::split_factor;
 use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Symbol, Timeframe};
 use storage::{BarQuery, SeriesInfo, SeriesKey, Store};
 
-use crate::desk::SheetKey;
 use crate::error::{EngineError, Result};
 use crate::ingest::primary;
 
@@ -77,6 +76,18 @@ pub(crate) const fn natural_view(key: &SeriesKey, class: AssetClass) -> Adjustme
     }
 }
 
+/// Which of the stored rows a panel walks over.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Walk {
+    /// Series are read since they joined only, as someone who was there could. A replay walks through a past that was
+    /// stored afterwards.
+    pub since_joined: bool,
+    /// The last step: bars that closed later are given beside the panel. None: as far as there are bars.
+    pub through: Option<Timestamp>,
+    /// The last of the hours that days of coins are made of, which are steps of another panel.
+    pub hours_through: Option<Timestamp>,
+}
+
 /// Assembles the panel of a class from rows known at `as_of`. `wanted` replaces each series' natural view where given.
 ///
 /// # Errors
@@ -87,26 +98,10 @@ pub async fn assemble(
     class: AssetClass,
     base: Timeframe,
     as_of: Timestamp,
+    walk: &Walk,
     wanted: Option<Adjustment>,
 ) -> Result<Assembled> {
-    Reader::new(store, as_of, false).await?.assemble(assets, class, base, wanted).await
-}
-
-/// As [`assemble`], for a panel that has walked so far: bars that closed after the step `through` are given beside it,
-/// and hours of days, which are steps of another panel, are read through `hours_through`.
-///
-/// # Errors
-/// As [`assemble`].
-pub(crate) async fn assemble_through(
-    store: &dyn Store,
-    assets: &[Asset],
-    (class, base): SheetKey,
-    as_of: Timestamp,
-    through: Option<Timestamp>,
-    hours_through: Option<Timestamp>,
-) -> Result<Assembled> {
-    let reader = Reader { through, hours_through, ..Reader::new(store, as_of, false).await? };
-    reader.assemble(assets, class, base, None).await
+    Reader::new(store, as_of, *walk, false).await?.assemble(assets, class, base, wanted).await
 }
 
 /// As [`assemble`], each bar as it stood when the grace of its close was over: a correction that came later is not read,
@@ -125,7 +120,7 @@ pub async fn assemble_in_time(
     as_of: Timestamp,
     wanted: Option<Adjustment>,
 ) -> Result<Assembled> {
-    Reader::new(store, as_of, true).await?.assemble(assets, class, base, wanted).await
+    Reader::new(store, as_of, Walk::default(), true).await?.assemble(assets, class, base, wanted).await
 }
 
 /// Whether an asset is the volatility index of the US market.
@@ -140,15 +135,16 @@ struct Reader<'a> {
     as_of: Timestamp,
     /// Whether bars are read as they stood when their grace was over.
     in_time: bool,
-    /// The last step of the panel; none when it walks as far as there are bars.
-    through: Option<Timestamp>,
-    /// The last of the hours that a daily panel reads.
-    hours_through: Option<Timestamp>,
+    walk: Walk,
 }
 
 impl<'a> Reader<'a> {
-    async fn new(store: &'a dyn Store, as_of: Timestamp, in_time: bool) -> Result<Self> {
-        Ok(Self { store, series: store.series().await?, as_of, in_time, through: None, hours_through: None })
+    async fn new(store: &'a dyn Store, as_of: Timestamp, walk: Walk, in_time: bool) -> Result<Self> {
+        let mut series = store.series().await?;
+        if walk.since_joined {
+            series.retain(|info| info.joined_at <= Some(as_of));
+        }
+        Ok(Self { store, series, as_of, in_time, walk })
     }
 
     async fn assemble(
@@ -167,7 +163,7 @@ impl<'a> Reader<'a> {
             return Err(EngineError::NothingToTrain { asset_class: class, timeframe: base });
         }
         let mut waiting = Vec::new();
-        if let Some(through) = self.through {
+        if let Some(through) = self.walk.through {
             for (at, column) in columns.iter_mut().enumerate() {
                 let n_pushed = column.bars.partition_point(|bar| bar.close_time <= through);
                 waiting.extend(column.bars.drain(n_pushed..).map(|bar| (at, bar)));
@@ -185,8 +181,18 @@ impl<'a> Reader<'a> {
         let index_through = index_bars.last().map(|bar| bar.open_time);
         let rows = columns.iter().flat_map(|column| &column.bars).chain(index_read);
         let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
+        let known_at = known_at.max(self.joined_at(columns.iter().chain(&index)));
         let index = index.map(|column| column.key);
         Ok(Assembled { panel, columns, waiting, index, index_waiting, index_through, known_at })
+    }
+
+    /// When the last of the series of `columns` joined.
+    fn joined_at<'c>(&self, columns: impl Iterator<Item = &'c Column>) -> Option<Timestamp> {
+        if !self.walk.since_joined {
+            return None;
+        }
+        let info = |column: &Column| self.series.iter().find(|info| info.key == column.key);
+        columns.filter_map(info).filter_map(|info| info.joined_at).max()
     }
 
     async fn column(&self, asset: &Asset, base: Timeframe, wanted: Option<Adjustment>) -> Result<Option<Column>> {
@@ -214,7 +220,7 @@ impl<'a> Reader<'a> {
         for (index, column) in columns.iter().enumerate() {
             if let Some(key) = self.primary(&column.asset.symbol, Timeframe::H1).await? {
                 let mut bars = self.bars(&key, AssetClass::Crypto).await?;
-                if let Some(through) = self.hours_through {
+                if let Some(through) = self.walk.hours_through {
                     bars.truncate(bars.partition_point(|bar| bar.close_time <= through));
                 }
                 hours.push((index, bars));

@@ -258,7 +258,16 @@ fn split_ratio(line: &Line, bar: &Bar) -> f64 {
 impl Desk {
     /// Whether a step of a sheet taken now would be without rows that count as known in time.
     pub(crate) fn waits(&self, key: SheetKey, now: Timestamp) -> bool {
-        self.aside.get(&key).is_some_and(|since| now.duration_since(*since) < ASIDE)
+        // Where nothing is forecast yet nothing is late: it begins when all has come that was asked for.
+        let is_new = !self.sheets.contains_key(&key);
+        self.aside.get(&key).is_some_and(|since| is_new || now.duration_since(*since) < ASIDE)
+    }
+
+    /// Remembers that rows stand in the store that the next steps of sheets must read.
+    pub(crate) fn set_aside(&mut self, asset: &Asset, timeframe: Timeframe, now: Timestamp) {
+        for reader in readers(asset, timeframe) {
+            self.aside.entry(*reader).or_insert(now);
+        }
     }
 
     /// Lets sheets be assembled anew before their next step.

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, AssetClass, AssetKind, Bar, ChainId, Clock, Remark, RemarkKind, Symbol, Timeframe};
+use market::{
+    Action, Asset, AssetClass, AssetKind, Bar, ChainId, Clock, Origin, Remark, RemarkKind, Symbol, Timeframe,
+};
 use storage::{EventKind, Events, SeriesKey, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::assemble::{Assembled, assemble_through};
+use crate::assemble::{Assembled, Walk, assemble};
 use crate::desk::{Desk, Line, Sheet, SheetKey, Tick, readers};
 use crate::error::{EngineError, Result};
 use crate::issue::issued_from_row;
@@ -218,10 +220,12 @@ impl Engine {
         through: Option<Timestamp>,
         hours_through: Option<Timestamp>,
     ) -> Result<Option<Assembled>> {
-        if !self.settings.classes.is_empty() && !self.settings.classes.contains(&key.0) {
+        let (class, base) = key;
+        if !self.settings.classes.is_empty() && !self.settings.classes.contains(&class) {
             return Ok(None);
         }
-        match assemble_through(&*self.store, assets, key, now, through, hours_through).await {
+        let walk = Walk { since_joined: self.settings.chain.origin() != Origin::Replay, through, hours_through };
+        match assemble(&*self.store, assets, class, base, now, &walk, None).await {
             Ok(assembled) => Ok(Some(assembled)),
             Err(EngineError::NothingToTrain { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -281,6 +285,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes the whole past of a series that joins now: its bars count as known at their closes. With `awaited` panels
+    /// read them from their next step on, which waits for [`Engine::outdate`] as more may follow.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub(crate) async fn receive_past(&self, asset: &Asset, key: &SeriesKey, bars: &[Bar], awaited: bool) -> Result<()> {
+        let _one_at_a_time = self.stepping.lock().await;
+        let now = self.clock.now();
+        self.noting(self.store.join_series(key, now).await)?;
+        self.noting(self.store.put_bars(key, bars).await)?;
+        if awaited {
+            self.desk_mut().set_aside(asset, key.timeframe, now);
+        }
+        Ok(())
+    }
+
     /// Takes closed bars past the panels: of a series that none reads now, or for steps that have been taken. They are
     /// stored, and dated as [`Engine::receive_bars`] does. With `awaited` panels read them, and more may follow: their next
     /// steps wait for [`Engine::outdate`].
@@ -299,10 +319,7 @@ impl Engine {
         self.noting(self.store.put_bars(key, &bars).await)?;
         if awaited {
             let now = self.clock.now();
-            let mut desk = self.desk_mut();
-            for reader in readers(asset, key.timeframe) {
-                desk.aside.entry(*reader).or_insert(now);
-            }
+            self.desk_mut().set_aside(asset, key.timeframe, now);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::body::Body;
 use crate::error::{EngineError, Result};
 
 /// The series whose bars stand for an asset at an instant: the one that reaches furthest; of several that do the least
-/// adjusted, and then the first by name of its source.
+/// adjusted, then the one that has been there longest, and then the first by name of its source.
 #[must_use]
 pub fn primary<'a>(
     series: &'a [SeriesInfo],
@@ -20,7 +20,10 @@ pub fn primary<'a>(
 ) -> Option<&'a SeriesInfo> {
     let begun =
         |info: &&SeriesInfo| info.key.symbol == *symbol && info.key.timeframe == timeframe && info.first_open <= as_of;
-    series.iter().filter(begun).max_by_key(|info| (info.last_open.min(as_of), Reverse(&info.key)))
+    let order = |info: &&'a SeriesInfo| {
+        (info.last_open.min(as_of), Reverse((info.key.adjustment, info.joined_at, &info.key.source)))
+    };
+    series.iter().filter(begun).max_by_key(order)
 }
 
 /// Adds an asset to the universe, or changes what is said of it; `listed` is what stood there before.
@@ -141,7 +144,7 @@ mod tests {
             let (symbol, source) = ("BTC".parse().unwrap(), source.to_owned());
             let key = SeriesKey { symbol, timeframe: Timeframe::H1, adjustment, source };
             let (first_open, last_open) = (hour(first).open_time, hour(last).open_time);
-            SeriesInfo { key, n_bars: 1, first_open, last_open }
+            SeriesInfo { key, n_bars: 1, first_open, last_open, joined_at: None }
         };
         let check = |series: &[SeriesInfo], at: i32, expected: Option<&str>| {
             let found = primary(series, &"BTC".parse().unwrap(), Timeframe::H1, hour(at).open_time);
@@ -156,6 +159,10 @@ mod tests {
         check(&[info("a", split, 0, 99), info("b", raw, 0, 99)], 99, Some("b"));
         check(&[info("a", split, 0, 99), info("b", raw, 0, 98)], 99, Some("a"));
         check(&turns, -1, None);
+        let joined = |info: SeriesInfo, at: i32| SeriesInfo { joined_at: Some(hour(at).open_time), ..info };
+        let [a, b] = [info("a", raw, 0, 99), info("b", raw, 0, 99)];
+        check(&[joined(a.clone(), 9), joined(b.clone(), 8)], 99, Some("b"));
+        check(&[joined(a, 1), b], 99, Some("b"));
     }
 
     fn check(hours: &[i32], through: i32, expected: &[(i32, i32, u32)]) {

@@ -1,9 +1,9 @@
 //! A forecast is computed again from the rows it names, to see that it was not made up.
 
 use jiff::Timestamp;
-use market::{AssetClass, Forecast};
+use market::{AssetClass, ChainId, Forecast, Origin};
 
-use crate::assemble::assemble;
+use crate::assemble::{Walk, assemble};
 use crate::body::{Body, ForecastBody};
 use crate::desk::{Served, Sheet};
 use crate::engine::Engine;
@@ -58,7 +58,7 @@ impl Engine {
         let stored = &issued.forecast;
         let computed = match stored.asset_class {
             AssetClass::Macro => self.rederive_release(stored).await?,
-            _ => self.rederive_bars(stored).await?,
+            _ => self.rederive_bars(chain, stored).await?,
         };
         let body = Body::Forecast(Box::new(ForecastBody::from(&computed))).to_json();
         Ok(Rederived {
@@ -79,9 +79,10 @@ impl Engine {
         releases.forecast(stored.as_of, stored.issued_at, &self.settings.code_version)
     }
 
-    async fn rederive_bars(&self, stored: &Forecast) -> Result<Forecast> {
+    async fn rederive_bars(&self, chain: &ChainId, stored: &Forecast) -> Result<Forecast> {
         let (class, base) = (stored.asset_class, stored.timeframe.base());
-        let assembled = assemble(&*self.store, &self.assets(), class, base, stored.as_of, None).await?;
+        let walk = Walk { since_joined: chain.origin() != Origin::Replay, ..Walk::default() };
+        let assembled = assemble(&*self.store, &self.assets(), class, base, stored.as_of, &walk, None).await?;
         let model = match stored.model.trained_at {
             Some(trained_at) => Some(Served { trained_at, ..self.model_by_id(&stored.model.id).await? }),
             None => None,

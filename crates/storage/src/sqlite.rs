@@ -205,6 +205,10 @@ impl Store for SqliteStore {
         assets::all(self).await
     }
 
+    async fn join_series(&self, key: &SeriesKey, at: Timestamp) -> Result<()> {
+        bars::join(self, key, at).await
+    }
+
     async fn put_bars(&self, key: &SeriesKey, bars: &[Bar]) -> Result<PutSummary> {
         bars::put(self, key, bars).await
     }

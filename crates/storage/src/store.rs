@@ -34,6 +34,8 @@ pub struct SeriesInfo {
     pub first_open: Timestamp,
     /// `open_time` of the last bar.
     pub last_open: Timestamp,
+    /// Since when it is read, by those who heed what was there when; none: since its bars were known.
+    pub joined_at: Option<Timestamp>,
 }
 
 /// Which bars to read; the answer ascends by `open_time`, one row a bar: the newest revision known at `as_of`.
@@ -307,6 +309,9 @@ pub trait Store: Send + Sync + Debug {
     /// All assets, in the order they were first put.
     async fn assets(&self) -> Result<Vec<Asset>>;
 
+    /// Says since when a series is there, before its first bars are put: they carry the times of their closes, and nobody
+    /// read them then. Of a series with bars it changes nothing.
+    async fn join_series(&self, key: &SeriesKey, at: Timestamp) -> Result<()>;
     /// Adds closed bars. A bar with the same `open_time` and other content becomes a new row, which must have a later
     /// `known_at`; the old row stays.
     ///

@@ -77,6 +77,7 @@ pass_on! {
     put_remarks(&self, source: &str, remarks: &[market::Remark], now: Timestamp) -> ();
     remarks(&self, symbol: Option<&Symbol>, limit: u32) -> Vec<storage::RemarkRow>;
     foreign_writes(&self) -> i64;
+    join_series(&self, key: &SeriesKey, at: Timestamp) -> ();
     put_bars(&self, key: &SeriesKey, bars: &[Bar]) -> PutSummary;
     bars(&self, query: &BarQuery<'_>) -> Vec<Bar>;
     bars_learnt(&self, key: &SeriesKey, after: Timestamp, through: Timestamp) -> Vec<Bar>;

@@ -10,7 +10,7 @@ use engine::ingest;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use market::calendar::end_of_day_new_york;
-use market::{Action, ActionKind, Asset, AssetKind, Bar, Observation, Span, Symbol};
+use market::{Action, ActionKind, Asset, AssetKind, Bar, ChainId, Observation, Span, Symbol};
 use storage::{BarQuery, PutSummary, SeriesKey, Store, StoreError};
 
 use super::Summary;
@@ -25,6 +25,8 @@ pub(super) struct Storing<'a> {
     source: String,
     add_series: bool,
     now: Timestamp,
+    /// Whether forecasts have been made here as the market went on: what comes now was not there for them.
+    is_lived_in: bool,
     touched: BTreeMap<SeriesKey, Touched>,
 }
 
@@ -37,9 +39,10 @@ struct Touched {
 }
 
 impl<'a> Storing<'a> {
-    pub(super) fn new(opened: &'a mut Opened, reading: &Reading, now: Timestamp) -> Self {
+    pub(super) async fn begin(opened: &'a mut Opened, reading: &Reading, now: Timestamp) -> anyhow::Result<Self> {
         let (source, add_series) = (reading.source.clone(), reading.add_series);
-        Self { opened, source, add_series, now, touched: BTreeMap::new() }
+        let is_lived_in = opened.store.head(&ChainId::live()).await?.is_some();
+        Ok(Self { opened, source, add_series, now, is_lived_in, touched: BTreeMap::new() })
     }
 
     pub(super) async fn put(&mut self, batch: Batch, summary: &mut Summary) -> anyhow::Result<()> {
@@ -53,6 +56,9 @@ impl<'a> Storing<'a> {
                 let key = SeriesKey { symbol, timeframe: batch.timeframe, adjustment: batch.adjustment, source };
                 let span = |bar: &Bar| Span { open_time: bar.open_time, close_time: bar.close_time };
                 let spans: Vec<Span> = batch.bars.iter().map(span).collect();
+                if self.is_lived_in && !self.touched.contains_key(&key) {
+                    store.join_series(&key, self.now).await?;
+                }
                 let put = put_bars(&*store, &key, batch.bars, self.now).await.map_err(of_batch);
                 let put = put.with_context(|| format!("failed to store {} bars of {}", key.timeframe, key.symbol))?;
                 let touched = || Touched { asset: batch.asset, spans: Vec::new() };

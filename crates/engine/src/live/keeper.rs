@@ -21,7 +21,7 @@ use super::roster::{Board, Duty, Provider};
 use crate::desk::{SheetKey, readers};
 use crate::engine::{Engine, format_chain};
 use crate::error::Result;
-use crate::ingest::{find_gaps, put_bars};
+use crate::ingest::find_gaps;
 
 /// Events of a stream that wait for the task; prices beyond are dropped, newer ones follow.
 const EVENTS: usize = 8192;
@@ -61,6 +61,13 @@ struct Asked {
     answer: std::result::Result<Fetched, Failure>,
     /// When a macro series can be expected to have news.
     next_release: Option<Timestamp>,
+}
+
+/// However it ends, what it stored is taken up.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.engine.outdate(std::mem::take(&mut self.waiting));
+    }
 }
 
 impl Keeper {
@@ -348,9 +355,9 @@ impl Keeper {
             // One that stands behind matters to panels only when it is ahead.
             let ahead = !stands_behind || newest > self.board.newest(&key.symbol, key.timeframe);
             let ahead = ahead && !fresh.bars.is_empty() && key.timeframe >= Timeframe::H1;
-            // A past that comes as a whole counts as known when it happened; what is added to it later may be late.
+            // What is added to a past later may be late.
             match window.first {
-                true => drop(put_bars(&**self.engine.store(), &key, &fresh.bars).await?),
+                true => self.engine.receive_past(&asset, &key, &fresh.bars, ahead).await?,
                 false => self.engine.receive_aside(&asset, &key, &fresh.bars, ahead).await?,
             }
             if ahead {

@@ -1,6 +1,6 @@
 //! Training reads bars as they stood when they closed.
 
-use engine::assemble::{assemble, assemble_in_time};
+use engine::assemble::{Walk, assemble, assemble_in_time};
 use forecast::Panel;
 use jiff::{SignedDuration, Timestamp};
 use market::{Adjustment, AssetClass, Bar, Calendar, Hash, Timeframe};
@@ -31,7 +31,7 @@ async fn trained(home: &Home) -> Hash {
 async fn panels(home: &Home) -> [Panel; 2] {
     let (store, assets) = (&*home.store, home.store.assets().await.unwrap());
     let (class, base, now) = (AssetClass::Crypto, Timeframe::D1, at(END));
-    let live = assemble(store, &assets, class, base, now, None).await.unwrap();
+    let live = assemble(store, &assets, class, base, now, &Walk::default(), None).await.unwrap();
     let in_time = assemble_in_time(store, &assets, class, base, now, None).await.unwrap();
     [live.panel, in_time.panel]
 }

@@ -64,6 +64,38 @@ async fn promise_2_a_bar_that_another_source_told_first_was_not_known_from_this_
 }
 
 #[tokio::test]
+async fn promise_2_what_joined_later_was_not_read_by_what_had_been_issued() {
+    let home = Home::with_coins(&["AAA"], Timeframe::H1, 400, at(END)).await;
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let mut bars = history(1);
+    let mut close = async |engine: &Engine| {
+        bars.push(next_bar(&bars, Timeframe::H1, 1.01));
+        let bar = *bars.last().unwrap();
+        clock.set(bar.close_time);
+        engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
+    };
+    close(&engine).await;
+    assert_eq!(engine.run_once().await.unwrap().issued, 1);
+    let before = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
+
+    // Its past says of itself that it was known all the time.
+    clock.set(at(END) + SignedDuration::from_mins(90));
+    engine.list(&coin("BBB")).await.unwrap();
+    home.store.join_series(&key("BBB", Timeframe::H1), engine.clock().now()).await.unwrap();
+    home.store.put_bars(&key("BBB", Timeframe::H1), &history(2)).await.unwrap();
+    engine.reload().await.unwrap();
+    close(&engine).await;
+    clock.set(engine.clock().now() + seconds(151));
+    assert_eq!(engine.run_once().await.unwrap().issued, 1, "BBB's newest bar is missing");
+    let after = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
+    for issued in [before, after] {
+        let again = engine.rederive(&issued.hash.short()).await.unwrap();
+        assert!(again.is_identical(), "{again:?}");
+    }
+}
+
+#[tokio::test]
 async fn promise_8_a_source_that_is_ahead_again_stands_for_its_asset_again() {
     let home = Home::with_coins(&["AAA"], Timeframe::H1, 400, at(END)).await;
     let mut bars = history(1);

@@ -5,7 +5,7 @@
 //! same hash; with the cut one close before it must not: so the gate is seen to have teeth.
 
 use engine::Settings;
-use engine::assemble::assemble;
+use engine::assemble::{Walk, assemble};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use market::calendar::end_of_day_new_york;
@@ -227,7 +227,11 @@ async fn promise_2_total_returns_are_made_from_dividends_that_were_known() {
         let assets = home.store.assets().await.unwrap();
         let view = Some(Adjustment::TotalReturn);
         let (class, base) = (AssetClass::Stocks, Timeframe::D1);
-        assemble(&*home.store, &assets, class, base, world.as_of, view).await.unwrap().panel.data_hash()
+        assemble(&*home.store, &assets, class, base, world.as_of, &Walk::default(), view)
+            .await
+            .unwrap()
+            .panel
+            .data_hash()
     };
     let honest = hash(&world.home(None).await).await;
     let spoilt = async |cut| hash(&world.home(Some((Rows::Dividends, cut))).await).await;

@@ -1,5 +1,6 @@
 //! What a store promises; the ledger's part is in [`super::ledger`].
 
+use std::collections::HashMap;
 use std::slice::from_ref;
 
 use jiff::Timestamp;
@@ -188,6 +189,20 @@ async fn lists_series(store: &impl Store) {
     assert_eq!(listed.iter().map(|info| info.key.clone()).collect::<Vec<_>>(), sorted, "ascending by key");
     let info = listed.iter().find(|info| info.key == keys[2]).expect("it is among them");
     assert_eq!((info.n_bars, info.first_open, info.last_open), (4, hour(8), hour(20)), "revisions are not counted");
+
+    store.join_series(&keys[2], hour(50)).await.expect("it is there already");
+    let new = series("DOT", Timeframe::H1);
+    store.join_series(&new, hour(40)).await.expect("a series joins");
+    store.join_series(&new, hour(41)).await.expect("it has no bars yet");
+    let joined = async || {
+        let listed = store.series().await.expect("series are listed");
+        listed.into_iter().map(|info| (info.key, info.joined_at)).collect::<HashMap<_, _>>()
+    };
+    assert_eq!(joined().await.get(&new), None, "without bars there is nothing to read");
+    store.put_bars(&new, &[bar(10, 5.0, 0)]).await.expect("bars are put");
+    store.join_series(&new, hour(60)).await.expect("it is there already");
+    let joined = joined().await;
+    assert_eq!((joined[&new], joined[&keys[2]]), (Some(hour(41)), None));
 }
 
 async fn keeps_vintages(store: &impl Store) {

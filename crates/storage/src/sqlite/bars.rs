@@ -69,6 +69,20 @@ pub(super) async fn series_id(connection: &mut SqliteConnection, key: &SeriesKey
     .await
 }
 
+pub(super) async fn join(store: &SqliteStore, key: &SeriesKey, at: Timestamp) -> Result<()> {
+    let operation = "add a series";
+    let mut tx = store.begin(operation).await?;
+    let failed = failed(operation);
+    let series_id = series_id(&mut tx, key).await.map_err(failed)?;
+    sqlx::query("UPDATE series SET joined_at = $2 WHERE series_id = $1 AND n_bars = 0")
+        .bind(series_id)
+        .bind(micros(at))
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    tx.commit().await.map_err(failed)
+}
+
 pub(super) async fn put(store: &SqliteStore, key: &SeriesKey, bars: &[Bar]) -> Result<PutSummary> {
     let operation = "store bars";
     let failed = failed(operation);
@@ -250,15 +264,17 @@ pub(super) async fn learnt(
 }
 
 pub(super) async fn series(store: &SqliteStore) -> Result<Vec<SeriesInfo>> {
-    let rows: Vec<(String, String, String, String, i64, i64, i64)> = sqlx::query_as(
-        "SELECT symbol, timeframe, adjustment, source, n_bars, first_open, last_open FROM series WHERE n_bars > 0",
+    type Row = (String, String, String, String, i64, i64, i64, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT symbol, timeframe, adjustment, source, n_bars, first_open, last_open, joined_at FROM series
+         WHERE n_bars > 0",
     )
     .fetch_all(&store.readers)
     .await
     .map_err(failed("list series"))?;
     let mut series = rows
         .into_iter()
-        .map(|(symbol, timeframe, adjustment, source, n_bars, first_open, last_open)| {
+        .map(|(symbol, timeframe, adjustment, source, n_bars, first_open, last_open, joined_at)| {
             let what = "series";
             Ok(SeriesInfo {
                 key: SeriesKey {
@@ -270,6 +286,7 @@ pub(super) async fn series(store: &SqliteStore) -> Result<Vec<SeriesInfo>> {
                 n_bars: unsigned(what, n_bars)?,
                 first_open: timestamp(what, first_open)?,
                 last_open: timestamp(what, last_open)?,
+                joined_at: joined_at.map(|at| timestamp(what, at)).transpose()?,
             })
         })
         .collect::<Result<Vec<SeriesInfo>>>()?;
