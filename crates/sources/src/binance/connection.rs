@@ -72,7 +72,7 @@ impl Dial {
                 Ok(connection) => return Ok(connection),
                 Err(failure @ Failure::Restricted { .. }) => {
                     tracing::warn!("{failure}; it is passed over");
-                    self.hosts.restrict(at);
+                    self.hosts.restrict(at, self.clock.now());
                 }
                 Err(failure) => {
                     let until = self.clock.now().saturating_add(HOST_REST).unwrap_or(Timestamp::MAX);

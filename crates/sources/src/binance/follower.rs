@@ -104,13 +104,7 @@ impl Follower {
                     }
                     (reason, Duration::ZERO)
                 }
-                Err(failure) => {
-                    if matches!(failure, Failure::Restricted { .. }) {
-                        // Places change, if seldom: after the pause every host is asked anew.
-                        self.dial.hosts.forget();
-                    }
-                    (failure.in_words(), least_pause(&failure))
-                }
+                Err(failure) => (failure.in_words(), least_pause(&failure)),
             };
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE).max(least);
             let now = self.dial.clock.now();

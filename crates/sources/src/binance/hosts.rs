@@ -10,7 +10,11 @@ use crate::http::host_of;
 /// A host in trouble is passed over for so long; on the clock.
 pub(super) const HOST_REST: SignedDuration = SignedDuration::from_mins(2);
 
-/// Hosts in order of preference. One in trouble rests for a while; one that does not serve this place is not asked again.
+/// A host that does not serve this place is not asked for so long: places change, if seldom; on the clock.
+const RESTRICTED_REST: SignedDuration = SignedDuration::from_hours(1);
+
+/// Hosts in order of preference. One in trouble is passed over for a while, and asked all the same when all are; one that
+/// does not serve this place is not asked for longer.
 #[derive(Debug)]
 pub(super) struct Hosts {
     urls: Vec<Url>,
@@ -20,11 +24,11 @@ pub(super) struct Hosts {
 #[derive(Debug, Clone, Copy)]
 struct State {
     rests_until: Timestamp,
-    restricted: bool,
+    restricted_until: Timestamp,
 }
 
 impl State {
-    const FRESH: Self = Self { rests_until: Timestamp::MIN, restricted: false };
+    const FRESH: Self = Self { rests_until: Timestamp::MIN, restricted_until: Timestamp::MIN };
 }
 
 impl Hosts {
@@ -41,14 +45,14 @@ impl Hosts {
     /// place.
     pub(super) fn pick(&self, now: Timestamp) -> Option<(usize, &Url)> {
         let states = self.states();
-        let open = states.iter().enumerate().filter(|(_, state)| !state.restricted);
+        let open = states.iter().enumerate().filter(|(_, state)| state.restricted_until <= now);
         let (at, _) = open.min_by_key(|(_, state)| state.rests_until.max(now))?;
         Some((at, &self.urls[at]))
     }
 
     /// Whether one is left that does not rest.
     pub(super) fn any_awake(&self, now: Timestamp) -> bool {
-        self.states().iter().any(|state| !state.restricted && state.rests_until <= now)
+        self.states().iter().any(|state| state.restricted_until.max(state.rests_until) <= now)
     }
 
     pub(super) fn rest(&self, at: usize, until: Timestamp) {
@@ -56,13 +60,8 @@ impl Hosts {
     }
 
     /// Notes that a host does not serve this place.
-    pub(super) fn restrict(&self, at: usize) {
-        self.states()[at].restricted = true;
-    }
-
-    /// Gives every host another chance.
-    pub(super) fn forget(&self) {
-        self.states().fill(State::FRESH);
+    pub(super) fn restrict(&self, at: usize, now: Timestamp) {
+        self.states()[at].restricted_until = now.saturating_add(RESTRICTED_REST).unwrap_or(Timestamp::MAX);
     }
 
     /// All of them, for messages.

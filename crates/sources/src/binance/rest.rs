@@ -148,8 +148,8 @@ impl Rest {
             let after = |rest: SignedDuration| now.saturating_add(rest).unwrap_or(Timestamp::MAX);
             match &failure {
                 Failure::Restricted { .. } => {
-                    tracing::warn!(source = %self.settings.name, "{failure}; it is not asked again");
-                    self.hosts.restrict(at);
+                    tracing::warn!(source = %self.settings.name, "{failure}; it is passed over");
+                    self.hosts.restrict(at, now);
                     continue;
                 }
                 Failure::Refused { status: 403, .. } => {

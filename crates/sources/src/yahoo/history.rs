@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use market::calendar::Span;
-use market::{Action, ActionKind, AssetClass, AssetKind, Bar, Calendar, Remark, RemarkKind, Timeframe};
+use market::{Action, ActionKind, Asset, AssetClass, AssetKind, Bar, Calendar, Remark, RemarkKind, Timeframe};
 
 use super::chart::{Cells, Chart};
 use super::faults::{self, Beside, Payout, Ratio, Row};
@@ -67,7 +67,12 @@ pub fn read_chart(chart: &Chart, request: &Request<'_>, now: Timestamp, host: &s
         return Err(Failure::Unknown { host: host.to_owned(), spelling: in_short(&chart.meta.symbol) });
     }
     check_granularity(chart, request.timeframe, host)?;
-    let unit = unit(chart, request)?;
+    let told = chart.meta.currency.as_deref();
+    let unit = unit(told, request.asset).ok_or_else(|| {
+        let (asset, told) = (request.asset, in_short(told.unwrap_or_default()));
+        let what = format!("{} in {}: its prices are in {told}", asset.symbol, asset.quote);
+        Failure::NotOffered { source_name: "Yahoo".to_owned(), what }
+    })?;
     let zone = TimeZone::get(&chart.meta.exchange_timezone_name).map_err(|_| Failure::Malformed {
         host: host.to_owned(),
         reason: format!("{:?} is no time zone", in_short(&chart.meta.exchange_timezone_name)),
@@ -145,20 +150,14 @@ fn check_granularity(chart: &Chart, timeframe: Timeframe, host: &str) -> Result<
 /// Hundredths in which prices are quoted, and the currency they are hundredths of.
 const HUNDREDTHS: [(&str, &str); 4] = [("GBp", "GBP"), ("GBX", "GBP"), ("ZAc", "ZAR"), ("ILA", "ILS")];
 
-/// What prices are multiplied by to stand in the asset's currency: a hundredth where they are told in pence and the asset
-/// is quoted in pounds. Where no currency is told the asset's is believed.
-fn unit(chart: &Chart, request: &Request<'_>) -> Result<f64, Failure> {
-    let asset = request.asset;
-    let Some(told) = chart.meta.currency.as_deref() else { return Ok(1.0) };
+/// What prices told in a currency are multiplied by to stand in the asset's: a hundredth where they are told in pence and
+/// the asset is quoted in pounds. Where no currency is told the asset's is believed. `None` for another one.
+pub(super) fn unit(told: Option<&str>, asset: &Asset) -> Option<f64> {
+    let Some(told) = told.filter(|told| !told.is_empty()) else { return Some(1.0) };
     if asset.class() == AssetClass::Crypto && told == "USD" || told == asset.quote || asset.kind == AssetKind::Index {
-        return Ok(1.0);
+        return Some(1.0);
     }
-    if HUNDREDTHS.contains(&(told, asset.quote.as_str())) {
-        return Ok(0.01);
-    }
-    let told = in_short(told);
-    let what = format!("{} in {}: its prices are in {told}", asset.symbol, asset.quote);
-    Err(Failure::NotOffered { source_name: "Yahoo".to_owned(), what })
+    HUNDREDTHS.contains(&(told, asset.quote.as_str())).then_some(0.01)
 }
 
 /// The events, in terms of the calendar. What takes effect after today changes no price yet.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use market::Clock;
+use market::{Asset, Clock};
 
 use super::client::Client;
+use super::history::unit;
 use super::quote;
-use super::stream::Followed;
 use crate::failure::Failure;
 use crate::pace::Patience;
 use crate::source::Price;
@@ -34,7 +34,7 @@ impl Poll {
         &mut self,
         client: &Client,
         clock: &dyn Clock,
-        followed: &BTreeMap<String, Followed>,
+        followed: &BTreeMap<String, Asset>,
     ) -> Result<Vec<Price>, Failure> {
         let pause = Patience { first: EVERY, longest: EVERY, times: 1 }.pauses().next().unwrap_or(EVERY);
         let pause = jiff::SignedDuration::try_from(pause).unwrap_or(jiff::SignedDuration::MAX);
@@ -42,13 +42,14 @@ impl Poll {
         let symbols: Vec<&str> = followed.keys().map(String::as_str).collect();
         let mut prices = Vec::new();
         for last in quote::ask(client, &symbols.join(",")).await? {
-            let Some(followed) = followed.get(&last.symbol) else { continue };
+            let Some(asset) = followed.get(&last.symbol) else { continue };
+            let Some(unit) = unit(last.currency.as_deref(), asset) else { continue };
             let Ok(event_time) = Timestamp::from_second(last.time) else { continue };
             if self.told.get(&last.symbol).is_some_and(|told| *told >= last.time) {
                 continue;
             }
             self.told.insert(last.symbol, last.time);
-            prices.push(Price { symbol: followed.symbol.clone(), price: last.price, event_time });
+            prices.push(Price { symbol: asset.symbol.clone(), price: last.price * unit, event_time });
         }
         Ok(prices)
     }

@@ -15,6 +15,8 @@ pub struct LastPrice {
     pub symbol: String,
     /// The price, in the currency of the series.
     pub price: f64,
+    /// The currency, where it is told: `GBp` and the like are hundredths.
+    pub currency: Option<String>,
     /// When it was traded, in seconds.
     pub time: i64,
 }
@@ -53,6 +55,7 @@ struct Inner {
 #[serde(rename_all = "camelCase")]
 struct RawQuote {
     symbol: Option<String>,
+    currency: Option<String>,
     #[serde(default)]
     regular_market_price: Cell,
     #[serde(default)]
@@ -62,7 +65,8 @@ struct RawQuote {
 impl RawQuote {
     fn read(self) -> Option<LastPrice> {
         let price = self.regular_market_price.0.filter(|price| price.is_finite() && *price > 0.0)?;
-        Some(LastPrice { symbol: self.symbol?, price, time: self.regular_market_time.whole()? })
+        let (symbol, time) = (self.symbol?, self.regular_market_time.whole()?);
+        Some(LastPrice { symbol, price, currency: self.currency, time })
     }
 }
 

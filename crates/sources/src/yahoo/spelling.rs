@@ -12,11 +12,18 @@ pub fn spelling(asset: &Asset) -> Option<String> {
         AssetKind::Index if source.starts_with('^') => source,
         AssetKind::Index => format!("^{source}"),
         AssetKind::Coin | AssetKind::Stable if source.ends_with("-USD") => source,
-        AssetKind::Coin | AssetKind::Stable => format!("{}-USD", asset.symbol),
+        AssetKind::Coin | AssetKind::Stable if DOLLARS.contains(&asset.quote.as_str()) => {
+            format!("{}-USD", asset.symbol)
+        }
+        // Yahoo tells coins in dollars.
+        AssetKind::Coin | AssetKind::Stable => return None,
         AssetKind::Equity | AssetKind::Etf if asset.quote == "USD" => dashed(source),
         AssetKind::Equity | AssetKind::Etf => source,
     })
 }
+
+/// Dollars, and coins that stand for one.
+const DOLLARS: [&str; 4] = ["USD", "USDT", "USDC", "FDUSD"];
 
 /// `BRK.B` and `BRK/B` as `BRK-B`. Only of shares in dollars: elsewhere a dot and a letter name the exchange (`VOD.L`).
 fn dashed(source: String) -> String {

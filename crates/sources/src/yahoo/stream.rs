@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
-use market::{Asset, AssetClass, Calendar, Clock, Remark, RemarkKind, Symbol, Timeframe};
+use market::{Asset, AssetClass, Calendar, Clock, Remark, RemarkKind, Timeframe};
 use reqwest::header::{HeaderValue, ORIGIN, USER_AGENT};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
-use super::history::seven_digits;
+use super::history::{seven_digits, unit};
 use super::poll::Poll;
 use super::pricing::{PricingData, parse_stream_message};
 use super::spelling::spelling;
@@ -44,13 +44,6 @@ const POLL_AFTER: u32 = 3;
 
 const MARKET_HOURS_REGULAR: i32 = 1;
 const QUOTE_TYPE_HEARTBEAT: i32 = 7;
-
-/// Something that is followed.
-#[derive(Debug, Clone)]
-pub(super) struct Followed {
-    pub(super) symbol: Symbol,
-    class: AssetClass,
-}
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -101,10 +94,8 @@ pub(super) async fn follow(
     events: &mpsc::Sender<LiveEvent>,
     token: &CancellationToken,
 ) {
-    let followed: BTreeMap<String, Followed> = assets
-        .iter()
-        .filter_map(|asset| Some((spelling(asset)?, Followed { symbol: asset.symbol.clone(), class: asset.class() })))
-        .collect();
+    let followed: BTreeMap<String, Asset> =
+        assets.iter().filter_map(|asset| Some((spelling(asset)?, asset.clone()))).collect();
     if followed.is_empty() {
         return token.cancelled().await;
     }
@@ -117,7 +108,7 @@ pub(super) async fn follow(
 struct Follower<'a> {
     client: &'a Client,
     clock: &'a dyn Clock,
-    followed: &'a BTreeMap<String, Followed>,
+    followed: &'a BTreeMap<String, Asset>,
     listener: &'a Listener<'a>,
 }
 
@@ -254,7 +245,7 @@ impl Follower<'_> {
     /// Since when the longest open of the followed markets is open; `None` while all are closed.
     fn open_since(&self) -> Option<Timestamp> {
         let now = self.clock.now();
-        let running = |followed: &Followed| Calendar::of(followed.class).bar_closing_after(Timeframe::D1, now);
+        let running = |asset: &Asset| Calendar::of(asset.class()).bar_closing_after(Timeframe::D1, now);
         let opened = self.followed.values().filter_map(running).map(|span| span.open_time);
         opened.filter(|open| *open <= now).min()
     }
@@ -276,17 +267,19 @@ impl Follower<'_> {
             return Ok(None);
         }
         let id: String = data.id.chars().take(40).collect();
-        let followed = self.followed.get(&data.id).ok_or_else(|| format!("{id:?} is not followed"))?;
+        let asset = self.followed.get(&data.id).ok_or_else(|| format!("{id:?} is not followed"))?;
+        let unit = unit(Some(&data.currency), asset);
+        let unit = unit.ok_or_else(|| format!("{id}: its prices are not in {}", asset.quote))?;
         let price = f64::from(data.price);
         if !(price.is_finite() && price > 0.0) {
             return Err(format!("{id}: {price} is no price"));
         }
         let event_time = Timestamp::from_millisecond(data.time).ok().filter(|_| data.time > 0);
         let event_time = event_time.ok_or_else(|| format!("{id}: {} is no time", data.time))?;
-        if followed.class == AssetClass::Stocks && data.market_hours != MARKET_HOURS_REGULAR {
+        if asset.class() == AssetClass::Stocks && data.market_hours != MARKET_HOURS_REGULAR {
             return Ok(None);
         }
-        Ok(Some(Price { symbol: followed.symbol.clone(), price: seven_digits(price), event_time }))
+        Ok(Some(Price { symbol: asset.symbol.clone(), price: seven_digits(price) * unit, event_time }))
     }
 
     /// Asks for prices until the stream is to be tried again, while there are any to ask for.

@@ -323,6 +323,8 @@ fn assets_are_spelt_as_yahoo_spells_them() {
     check("BRK-B", "brk/b", AssetKind::Equity, "USD", Some("BRK-B"));
     check("BRK-B", "BRK-B", AssetKind::Equity, "USD", Some("BRK-B"));
     check("VOD", "VOD.L", AssetKind::Equity, "GBP", Some("VOD.L"));
+    check("BTC", "BTCUSDC", AssetKind::Coin, "USDC", Some("BTC-USD"));
+    check("BTC", "BTCEUR", AssetKind::Coin, "EUR", None);
     check("WSU", "WSU.DE", AssetKind::Equity, "EUR", Some("WSU.DE"));
     check("VIX", "VIX", AssetKind::Index, "points", Some("^VIX"));
     check("VIX", "^VIX", AssetKind::Index, "points", Some("^VIX"));

@@ -257,6 +257,18 @@ async fn a_host_that_does_not_serve_this_place_is_asked_once() {
 }
 
 #[tokio::test]
+async fn a_host_that_did_not_serve_this_place_is_asked_again_after_an_hour() {
+    let clock = clock(3600.0);
+    let moved = moody(|n| (n == 0).then(|| status(451, "{}"))).await;
+    let binance = binance(&[&moved], &clock);
+    let failure = five_bars(&binance).await.unwrap_err();
+    assert!(matches!(failure, Failure::Restricted { .. }), "{failure}");
+    sources::pace::sleep(&*clock, std::time::Duration::from_secs(3700)).await;
+    assert_eq!(five_bars(&binance).await.unwrap(), 5);
+    assert_eq!(moved.asked("klines").len(), 2);
+}
+
+#[tokio::test]
 async fn trouble_is_tried_again_and_then_at_the_next_host() {
     let check = async |answer: fn() -> Answered, times: usize, n_first: usize, n_second: usize| {
         let clock = clock(100.0);
