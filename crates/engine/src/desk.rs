@@ -1,6 +1,8 @@
 //! What the engine holds in memory: panels, the last bars, the newest forecasts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod backlog;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use forecast::{ModelSet, Panel, PanelBar};
@@ -8,9 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Calendar, Symbol, Timeframe};
 use storage::{EventKind, SeriesKey};
 
+use backlog::Backlog;
+
 use crate::assemble::{Assembled, Column, is_volatility_index};
 use crate::error::{EngineError, Result};
 use crate::release::Releases;
+use crate::schedule::{Slot, due_slots};
 use crate::views::Issued;
 
 /// How many bars of a series stay in memory: thirty months of days, two weeks of hours and more.
@@ -27,11 +32,7 @@ pub(crate) struct Desk {
     pub(crate) covered: BTreeMap<(Symbol, Timeframe), Timestamp>,
     /// Whether the chain has its first schedule.
     pub(crate) scheduled: bool,
-    /// Sheets whose panels are assembled anew before their next step: rows came that these could not take.
-    pub(crate) outdated: BTreeSet<SheetKey>,
-    /// Since when rows stand in the store that the next step of a sheet must read and its panel has not: whoever put them
-    /// there may be about to put more, and says when the panel shall be assembled anew. No step is taken until then.
-    pub(crate) aside: BTreeMap<SheetKey, Timestamp>,
+    pub(crate) backlog: Backlog,
 }
 
 /// A class at a base timeframe.
@@ -52,9 +53,6 @@ pub(crate) fn readers(asset: &Asset, timeframe: Timeframe) -> &'static [SheetKey
         _ => &[],
     }
 }
-
-/// Nobody is waited for longer than this.
-const ASIDE: SignedDuration = SignedDuration::from_secs(15);
 
 /// The newest price between two closes.
 #[derive(Debug, Clone, Copy)]
@@ -201,16 +199,24 @@ impl Sheet {
         true
     }
 
-    /// Takes hours of coins into their day; `false` when the day was pushed without one.
-    pub(crate) fn receive_hours(&mut self, hours: &[(Symbol, Bar)]) -> bool {
-        let mut in_time = true;
-        for (symbol, bar) in hours {
-            let Some(asset) = self.panel.asset(symbol) else { continue };
-            self.known_at = self.known_at.max(Some(bar.known_at));
-            in_time &=
+    /// Takes hours of coins into their day; gives those whose day was pushed without them.
+    pub(crate) fn receive_hours(&mut self, mut hours: Vec<(Symbol, Bar)>) -> Vec<(Symbol, Bar)> {
+        hours.retain(|(symbol, bar)| {
+            let Some(asset) = self.panel.asset(symbol) else { return false };
+            let in_time =
                 self.last_step.is_none_or(|last| last < bar.close_time) && self.panel.push_hour(asset, bar).is_ok();
-        }
-        in_time
+            if in_time {
+                self.known_at = self.known_at.max(Some(bar.known_at));
+            }
+            !in_time
+        });
+        hours
+    }
+
+    /// When what waits for its step became known.
+    pub(crate) fn waiting_known_at(&self) -> impl Iterator<Item = Timestamp> {
+        let bars = self.waiting.values().flatten().map(|(_, bar)| bar);
+        bars.chain(&self.index_waiting).map(|bar| bar.known_at)
     }
 
     /// The newest bar of each line, told as closed.
@@ -256,35 +262,45 @@ fn split_ratio(line: &Line, bar: &Bar) -> f64 {
 }
 
 impl Desk {
-    /// Whether a step of a sheet taken now would be without rows that count as known in time.
-    pub(crate) fn waits(&self, key: SheetKey, now: Timestamp) -> bool {
-        // Where nothing is forecast yet nothing is late: it begins when all has come that was asked for.
-        let is_new = !self.sheets.contains_key(&key);
-        self.aside.get(&key).is_some_and(|since| is_new || now.duration_since(*since) < ASIDE)
+    /// As of when the panel of a sheet is to be assembled anew at `now`; `None` when it stays as it is.
+    ///
+    /// While the next step can still be taken in time it is assembled as of that, and only if the step must read what is
+    /// in the backlog: a row that became known later would make its forecasts impossible.
+    pub(crate) fn assembles_as_of(&self, key: SheetKey, now: Timestamp, patience: SignedDuration) -> Option<Timestamp> {
+        let since = self.backlog.since(key)?;
+        let sheet = self.sheets.get(&key);
+        if self.backlog.is_held(key, sheet.is_none(), now) {
+            return None;
+        }
+        let Some((sheet, last_step)) = sheet.and_then(|sheet| Some((sheet, sheet.last_step?))) else {
+            return Some(now);
+        };
+        let (class, base) = key;
+        if let Some(next) = Calendar::of(class).bar_closing_after(base, last_step).map(|span| span.close_time)
+            && next <= now
+        {
+            let has_come = sheet.waiting.contains_key(&next) && now <= next + base.grace(class);
+            if has_come || now < next + patience {
+                return (since <= next).then_some(next);
+            }
+        }
+        // What is due is made from the panel as it is.
+        let is_due = |slot: &Slot| {
+            slot.close < since
+                && slot.timeframe.base() == base
+                && self.line(&slot.symbol, base).is_some_and(|(of, ..)| of.panel.class() == class)
+        };
+        (!due_slots(self, now).iter().any(is_due)).then_some(now)
     }
 
-    /// Remembers that rows stand in the store that the next steps of sheets must read.
-    pub(crate) fn set_aside(&mut self, asset: &Asset, timeframe: Timeframe, now: Timestamp) {
+    /// Remembers that rows stand in the store that panels have not read, and that more may follow.
+    pub(crate) fn set_aside(&mut self, asset: &Asset, timeframe: Timeframe, known_at: &[Timestamp], now: Timestamp) {
         for reader in readers(asset, timeframe) {
-            self.aside.entry(*reader).or_insert(now);
+            for known_at in known_at {
+                self.backlog.add(*reader, *known_at);
+            }
+            self.backlog.hold(*reader, now);
         }
-    }
-
-    /// Lets sheets be assembled anew before their next step.
-    pub(crate) fn outdate(&mut self, keys: impl IntoIterator<Item = SheetKey>) {
-        for key in keys {
-            self.aside.remove(&key);
-            self.outdated.insert(key);
-        }
-    }
-
-    /// The sheets that are to be assembled anew at `now`, which then no longer are.
-    pub(crate) fn take_outdated(&mut self, now: Timestamp) -> BTreeSet<SheetKey> {
-        let let_go: Vec<SheetKey> = self.aside.keys().copied().filter(|key| !self.waits(*key, now)).collect();
-        self.outdate(let_go);
-        // What still waits for more is assembled once, when that has come.
-        let waits: Vec<SheetKey> = self.aside.keys().copied().collect();
-        self.outdated.extract_if(.., |key| !waits.contains(key)).collect()
     }
 
     /// Takes a closed bar for its step, at `now`; or panels that could not take it are assembled anew.
@@ -297,7 +313,9 @@ impl Desk {
             _ => self.receive_bar((asset.class(), key.timeframe), key, bar, now),
         };
         if !in_time {
-            self.outdate(readers(asset, key.timeframe).iter().copied());
+            for reader in readers(asset, key.timeframe) {
+                self.backlog.add(*reader, bar.known_at);
+            }
         }
     }
 
@@ -310,7 +328,8 @@ impl Desk {
                 // Another series stands for the asset until the panel is assembled anew: soon, when this one is ahead. The
                 // bars of other assets that close with this one are waited for.
                 if sheet.newest_of(line).is_none_or(|newest| newest < bar.close_time) {
-                    self.aside.entry(of).or_insert(now);
+                    self.backlog.add(of, bar.known_at);
+                    self.backlog.hold(of, now);
                 }
                 true
             }
@@ -343,8 +362,9 @@ impl Desk {
         for (key, sheet) in &mut self.sheets {
             if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
                 line.actions = known.to_vec();
-                if came.iter().any(|action| sheet.last_step.is_some_and(|last| action.effective_at() < last)) {
-                    self.outdated.insert(*key);
+                let is_late = |action: &&Action| sheet.last_step.is_some_and(|last| action.effective_at() < last);
+                for action in came.iter().filter(is_late) {
+                    self.backlog.add(*key, action.known_at);
                 }
             }
         }

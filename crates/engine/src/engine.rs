@@ -1,6 +1,6 @@
 //! The engine: its state, and the one step that everything repeats.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -155,29 +155,15 @@ impl Engine {
             for (key, sheet) in &sheets {
                 switches.extend(desk.sheets.get(key).into_iter().flat_map(|before| switched(*key, before, sheet)));
             }
-            let (outdated, aside) = Default::default();
-            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, outdated, aside };
+            let backlog = Default::default();
+            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, backlog };
         }
         self.note_switches(switches).await;
         Ok(())
     }
 
-    /// Assembles the panels anew that rows came too late for. Each stands at the step where it stood: bars of later ones
-    /// wait on.
-    async fn assemble_outdated(&self, now: Timestamp) -> Result<()> {
-        let outdated = self.desk_mut().take_outdated(now);
-        let mut left = outdated.iter().copied();
-        while let Some(key) = left.next() {
-            let done = self.assemble_anew(key, now).await;
-            if done.is_err() {
-                self.desk_mut().outdate(std::iter::once(key).chain(left));
-                return done;
-            }
-        }
-        Ok(())
-    }
-
-    async fn assemble_anew(&self, key: SheetKey, now: Timestamp) -> Result<()> {
+    /// Assembles a panel anew as of an instant. It stands at the step where it stood: bars of later ones wait on.
+    async fn assemble_anew(&self, key: SheetKey, as_of: Timestamp) -> Result<()> {
         let (class, base) = key;
         let (assets, is_there, through, hours_through) = {
             let desk = self.desk();
@@ -186,10 +172,11 @@ impl Engine {
             (Arc::clone(&desk.assets), is_there, last_step(key), last_step((class, Timeframe::H1)))
         };
         let started = std::time::Instant::now();
-        let Some(assembled) = self.assemble_sheet(&assets, key, now, through, hours_through).await? else {
+        let Some(assembled) = self.assemble_sheet(&assets, key, as_of, through, hours_through).await? else {
+            self.desk_mut().backlog.read(key, Timestamp::MAX);
             return Ok(());
         };
-        let model = if is_there { None } else { self.readable_model(class, base, now).await? };
+        let model = if is_there { None } else { self.readable_model(class, base, as_of).await? };
         let mut switches = Vec::new();
         let closed = {
             let mut desk = self.desk_mut();
@@ -197,13 +184,17 @@ impl Engine {
             let mut sheet = Sheet::new(assembled, model);
             if let Some(before) = before {
                 switches.extend(switched(key, &before, &sheet));
+                for known_at in before.waiting_known_at().filter(|known_at| *known_at > as_of) {
+                    desk.backlog.add(key, known_at);
+                }
                 sheet.model = before.model;
             }
+            desk.backlog.read(key, as_of);
             let closed = sheet.newest_closes();
             desk.sheets.insert(key, sheet);
             closed
         };
-        debug!(%class, timeframe = %base, took = ?started.elapsed(), "assembled a panel anew");
+        debug!(%class, timeframe = %base, %as_of, took = ?started.elapsed(), "assembled a panel anew");
         self.note_switches(switches).await;
         for kind in closed {
             self.events.publish(kind);
@@ -286,7 +277,7 @@ impl Engine {
     }
 
     /// Takes the whole past of a series that joins now: its bars count as known at their closes. With `awaited` panels
-    /// read them from their next step on, which waits for [`Engine::outdate`] as more may follow.
+    /// read them from their next step on, which waits for [`Engine::let_go`] as more may follow.
     ///
     /// # Errors
     /// As the store's.
@@ -296,14 +287,14 @@ impl Engine {
         self.noting(self.store.join_series(key, now).await)?;
         self.noting(self.store.put_bars(key, bars).await)?;
         if awaited {
-            self.desk_mut().set_aside(asset, key.timeframe, now);
+            self.desk_mut().set_aside(asset, key.timeframe, &[now], now);
         }
         Ok(())
     }
 
     /// Takes closed bars past the panels: of a series that none reads now, or for steps that have been taken. They are
     /// stored, and dated as [`Engine::receive_bars`] does. With `awaited` panels read them, and more may follow: their next
-    /// steps wait for [`Engine::outdate`].
+    /// steps wait for [`Engine::let_go`].
     ///
     /// # Errors
     /// As the store's.
@@ -319,7 +310,8 @@ impl Engine {
         self.noting(self.store.put_bars(key, &bars).await)?;
         if awaited {
             let now = self.clock.now();
-            self.desk_mut().set_aside(asset, key.timeframe, now);
+            let known_at: Vec<Timestamp> = bars.iter().map(|bar| bar.known_at).collect();
+            self.desk_mut().set_aside(asset, key.timeframe, &known_at, now);
         }
         Ok(())
     }
@@ -409,9 +401,12 @@ impl Engine {
         self.events.publish(EventKind::Tick { symbol: symbol.clone(), price, event_time });
     }
 
-    /// Lets panels be assembled anew before their next step: rows were stored past them.
-    pub(crate) fn outdate(&self, keys: impl IntoIterator<Item = SheetKey>) {
-        self.desk_mut().outdate(keys);
+    /// Lets panels take up what was stored past them: no more follows.
+    pub(crate) fn let_go(&self, keys: impl IntoIterator<Item = SheetKey>) {
+        let mut desk = self.desk_mut();
+        for key in keys {
+            desk.backlog.let_go(key);
+        }
     }
 
     /// Adds an asset to the universe.
@@ -480,53 +475,62 @@ impl Engine {
         }
     }
 
-    /// Lets waiting bars join their panels, shortest bars first; assembles panels anew that rows came too late for.
+    /// Lets waiting bars join their panels, shortest bars first; assembles panels anew whose next step must read rows that
+    /// came past them.
     async fn push_steps(&self, now: Timestamp, patience: Patience) -> Result<()> {
-        self.assemble_outdated(now).await?;
+        let keys: BTreeSet<SheetKey> = {
+            let desk = self.desk();
+            desk.sheets.keys().copied().chain(desk.backlog.keys()).collect()
+        };
+        for key in keys {
+            let patience = match patience {
+                Patience::HalfTheGrace => key.1.grace(key.0) / 2,
+                Patience::None => SignedDuration::ZERO,
+            };
+            let as_of = self.desk().assembles_as_of(key, now, patience);
+            if let Some(as_of) = as_of {
+                self.assemble_anew(key, as_of).await?;
+            }
+            for kind in self.push_steps_of(key, now, patience)? {
+                self.events.publish(kind);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the bars that joined.
+    fn push_steps_of(&self, key: SheetKey, now: Timestamp, patience: SignedDuration) -> Result<Vec<EventKind>> {
         let mut closed = Vec::new();
-        {
-            let mut desk = self.desk_mut();
-            let keys: Vec<_> = desk.sheets.keys().copied().collect();
-            for (class, base) in keys {
-                if desk.waits((class, base), now) {
-                    continue;
-                }
-                let patience = match patience {
-                    Patience::HalfTheGrace => base.grace(class) / 2,
-                    Patience::None => SignedDuration::ZERO,
-                };
-                loop {
-                    // A coin's day waits for its last hour.
-                    let hours_at = (class == AssetClass::Crypto && base == Timeframe::D1)
-                        .then(|| desk.sheets.get(&(class, Timeframe::H1)).and_then(|sheet| sheet.last_step))
-                        .flatten();
-                    let sheet = desk.sheets.get_mut(&(class, base)).expect("the key was just listed");
-                    let next = sheet.waiting.keys().next().copied();
-                    if let (Some(next), Some(hours_at)) = (next, hours_at)
-                        && hours_at < next
-                        && now < next + patience
-                    {
-                        break;
-                    }
-                    let Some(step) = sheet.push_next(now, patience)? else { break };
-                    let hours = match (class, base) {
-                        (AssetClass::Crypto, Timeframe::H1) => sheet.last_bars(),
-                        _ => Vec::new(),
-                    };
-                    closed.extend(step);
-                    let days = (class, Timeframe::D1);
-                    if let Some(sheet) = desk.sheets.get_mut(&days)
-                        && !sheet.receive_hours(&hours)
-                    {
-                        desk.outdate([days]);
-                    }
+        let mut desk = self.desk_mut();
+        let (hours, days) = ((key.0, Timeframe::H1), (key.0, Timeframe::D1));
+        loop {
+            let Some(next) = desk.sheets.get(&key).and_then(|sheet| sheet.waiting.keys().next().copied()) else {
+                break;
+            };
+            // It would be without rows it must read.
+            if desk.backlog.since(key).is_some_and(|since| since <= next) {
+                break;
+            }
+            // A coin's day waits for its last hour.
+            if key == (AssetClass::Crypto, Timeframe::D1)
+                && let Some(hours_at) = desk.sheets.get(&hours).and_then(|sheet| sheet.last_step)
+                && hours_at < next
+                && now < next + patience
+            {
+                break;
+            }
+            let Some(sheet) = desk.sheets.get_mut(&key) else { break };
+            let Some(step) = sheet.push_next(now, patience)? else { break };
+            closed.extend(step);
+            if key == (AssetClass::Crypto, Timeframe::H1) {
+                let of_step = sheet.last_bars();
+                let late = desk.sheets.get_mut(&days).map(|sheet| sheet.receive_hours(of_step)).unwrap_or_default();
+                for (_, bar) in late {
+                    desk.backlog.add(days, bar.known_at);
                 }
             }
         }
-        for kind in closed {
-            self.events.publish(kind);
-        }
-        Ok(())
+        Ok(closed)
     }
 
     /// The store.

@@ -189,8 +189,7 @@ impl Engine {
             desk.receive(&asset, &key, bar, now);
         }
         // All that comes at this instant has come: nobody is waited for.
-        let aside: Vec<_> = desk.aside.keys().copied().collect();
-        desk.outdate(aside);
+        desk.backlog.let_all_go();
         Ok(())
     }
 }

@@ -66,7 +66,7 @@ struct Asked {
 /// However it ends, what it stored is taken up.
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.engine.outdate(std::mem::take(&mut self.waiting));
+        self.engine.let_go(std::mem::take(&mut self.waiting));
     }
 }
 
@@ -256,7 +256,7 @@ impl Keeper {
     fn take_up(&mut self, at_rest: bool) {
         if self.waiting_since.is_some_and(|since| at_rest || since.elapsed() > TAKE_UP) {
             self.waiting_since = None;
-            self.engine.outdate(std::mem::take(&mut self.waiting));
+            self.engine.let_go(std::mem::take(&mut self.waiting));
         }
     }
 
@@ -323,10 +323,7 @@ impl Keeper {
             }));
             match window.first {
                 // Panels are assembled when the whole past is there.
-                true => {
-                    self.engine.store().put_actions(&key.symbol, &actions).await?;
-                    self.let_wait(&asset, key.timeframe);
-                }
+                true => drop(self.engine.store().put_actions(&key.symbol, &actions).await?),
                 false => self.engine.receive_actions(&key.symbol, &actions).await?,
             }
         }
@@ -363,14 +360,16 @@ impl Keeper {
             if ahead {
                 self.let_wait(&asset, key.timeframe);
             }
-        } else if let Some(first) = fresh.bars.first() {
-            match self.engine.has_stepped(&asset, key.timeframe, first.close_time) {
+        } else {
+            let stepped = |bar: &Bar| self.engine.has_stepped(&asset, key.timeframe, bar.close_time);
+            let (late, in_time) = fresh.bars.split_at(fresh.bars.partition_point(stepped));
+            if !late.is_empty() {
                 // Who catches up tells of many series at once.
-                true => {
-                    self.engine.receive_aside(&asset, &key, &fresh.bars, true).await?;
-                    self.let_wait(&asset, key.timeframe);
-                }
-                false => self.engine.receive_bars(&key, &fresh.bars).await?,
+                self.engine.receive_aside(&asset, &key, late, true).await?;
+                self.let_wait(&asset, key.timeframe);
+            }
+            if !in_time.is_empty() {
+                self.engine.receive_bars(&key, in_time).await?;
             }
         }
         let through = newest.max(stored.last().map(|bar| bar.close_time));

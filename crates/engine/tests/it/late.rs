@@ -43,6 +43,38 @@ async fn promise_2_a_bar_that_came_after_its_step_makes_no_forecast_for_that_ste
 }
 
 #[tokio::test]
+async fn promise_2_a_correction_after_the_close_is_read_by_the_next_step_and_costs_this_one_nothing() {
+    let home = Home::with_coins(&["AAA", "BBB"], Timeframe::H1, 400, at(END)).await;
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let [mut first, mut second] = [history(1), history(2)];
+    let mut issued = Vec::new();
+    for (n, corrected) in [(0, 398), (1, 399)] {
+        let bar = next_bar(&first, Timeframe::H1, 1.01);
+        first.push(bar);
+        clock.set(bar.close_time + seconds(5));
+        engine.receive_bars(&key("AAA", Timeframe::H1), &[bar]).await.unwrap();
+        // While the other asset is waited for, its exchange tells an old bar otherwise.
+        clock.set(bar.close_time + seconds(10));
+        let known_at = engine.clock().now();
+        let old = Bar { volume: second[corrected].volume + 1.0, known_at, ..second[corrected] };
+        engine.receive_bars(&key("BBB", Timeframe::H1), &[old]).await.unwrap();
+        assert_eq!(engine.run_once().await.unwrap().issued, 0, "step {n} waits for BBB");
+        let bar = next_bar(&second, Timeframe::H1, 1.01);
+        second.push(bar);
+        clock.set(bar.close_time + seconds(15));
+        engine.receive_bars(&key("BBB", Timeframe::H1), &[bar]).await.unwrap();
+        assert_eq!(engine.run_once().await.unwrap().issued, 2, "step {n}");
+        issued.push(engine.issued(&symbol("BBB"), Timeframe::H1).unwrap());
+        assert_eq!(engine.run_once().await.unwrap(), engine::Step::default());
+    }
+    for issued in issued {
+        let again = engine.rederive(&issued.hash.short()).await.unwrap();
+        assert!(again.is_identical(), "{again:?}");
+    }
+}
+
+#[tokio::test]
 async fn promise_2_a_bar_that_another_source_told_first_was_not_known_from_this_one() {
     // The source that comes first by its name is behind by an hour: another one stands for the asset.
     let home = Home::with_coins(&["AAA", "BBB"], Timeframe::H1, 400, at(END)).await;
