@@ -503,10 +503,8 @@ impl Engine {
         let mut closed = Vec::new();
         let mut desk = self.desk_mut();
         let (hours, days) = ((key.0, Timeframe::H1), (key.0, Timeframe::D1));
-        loop {
-            let Some(next) = desk.sheets.get(&key).and_then(|sheet| sheet.waiting.keys().next().copied()) else {
-                break;
-            };
+        let next_of = |sheet: &Sheet| sheet.waiting.keys().next().copied();
+        while let Some(next) = desk.sheets.get(&key).and_then(next_of) {
             // It would be without rows it must read.
             if desk.backlog.since(key).is_some_and(|since| since <= next) {
                 break;
