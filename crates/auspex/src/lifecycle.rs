@@ -16,12 +16,17 @@ pub(crate) struct Lifecycle {
     token: CancellationToken,
     tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
     drain_timeout: Duration,
+    signals: Signals,
 }
 
 impl Lifecycle {
-    /// No tasks yet. `drain_timeout` is how long they may take to end once asked.
-    pub(crate) fn new(drain_timeout: Duration) -> Self {
-        Self { token: CancellationToken::new(), tasks: JoinSet::new(), drain_timeout }
+    /// No tasks yet; signals are heard from now on. `drain_timeout` is how long tasks may take to end once asked.
+    ///
+    /// # Errors
+    /// When signals cannot be listened for.
+    pub(crate) fn new(drain_timeout: Duration) -> anyhow::Result<Self> {
+        let signals = Signals::new()?;
+        Ok(Self { token: CancellationToken::new(), tasks: JoinSet::new(), drain_timeout, signals })
     }
 
     /// Cancelled when the process should end.
@@ -43,9 +48,8 @@ impl Lifecycle {
     /// # Errors
     /// When a task failed or ended unasked, or the tasks had to be cut off.
     pub(crate) async fn run(mut self, finished: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let mut signals = Signals::new()?;
         let unasked = tokio::select! {
-            name = signals.next() => { info!("{name}: ending what is under way, once more to cut it off"); None }
+            name = self.signals.next() => { info!("{name}: ending what is under way, once more to cut it off"); None }
             () = finished => None,
             ended = self.tasks.join_next() => Some(match ended {
                 Some(ended) => outcome(ended).and_then(|name| bail!("{name} ended unasked")),
@@ -62,7 +66,7 @@ impl Lifecycle {
         };
         let drained = tokio::select! {
             drained = drained => drained,
-            name = signals.next() => Err(anyhow!("cut off by {name}")),
+            name = self.signals.next() => Err(anyhow!("cut off by {name}")),
             () = tokio::time::sleep(self.drain_timeout) => Err(anyhow!("cut off after {:?}", self.drain_timeout)),
         };
         match (unasked, drained) {
@@ -86,15 +90,20 @@ fn outcome(ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinEr
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
     pub(crate) fn new() -> anyhow::Result<Self> {
+        #[cfg(unix)]
+        let heard = |kind| tokio::signal::unix::signal(kind).context("failed to listen for signals");
         Ok(Self {
             #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-                .context("failed to listen for signals")?,
+            interrupt: heard(tokio::signal::unix::SignalKind::interrupt())?,
+            #[cfg(unix)]
+            terminate: heard(tokio::signal::unix::SignalKind::terminate())?,
         })
     }
 
@@ -102,7 +111,7 @@ impl Signals {
     pub(crate) async fn next(&mut self) -> &'static str {
         #[cfg(unix)]
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => "interrupted",
+            _ = self.interrupt.recv() => "interrupted",
             _ = self.terminate.recv() => "terminated",
         }
         #[cfg(not(unix))]

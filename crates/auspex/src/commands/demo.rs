@@ -104,7 +104,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
     let engine = Arc::new(engine);
 
     // The API answers from the first moment, and says that there is nothing to show yet.
-    let mut lifecycle = serve::lifecycle(&context);
+    let mut lifecycle = serve::lifecycle(&context)?;
     serve::spawn_api(&mut lifecycle, listener, &engine, &context);
     let token = lifecycle.token();
     let running = {

@@ -69,7 +69,7 @@ pub(crate) async fn run(_args: Args, context: Context) -> anyhow::Result<ExitCod
     if let Some(next) = engine.status().first_run {
         info!("this home is empty: {next}");
     }
-    let mut lifecycle = lifecycle(&context);
+    let mut lifecycle = lifecycle(&context)?;
     spawn_api(&mut lifecycle, listener, &engine, &context);
     let token = lifecycle.token();
     lifecycle.spawn("the engine", {
@@ -157,7 +157,7 @@ pub(crate) fn url(address: SocketAddr) -> String {
 }
 
 /// The tasks of a server: what it drains for and a little more.
-pub(crate) fn lifecycle(context: &Context) -> Lifecycle {
+pub(crate) fn lifecycle(context: &Context) -> anyhow::Result<Lifecycle> {
     Lifecycle::new(Duration::from_millis(context.settings.api.drain_timeout_ms) + Duration::from_millis(500))
 }
 

@@ -95,6 +95,7 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
         ticks_a_second: args.ticks,
         clock,
     });
+    let mut lifecycle = Lifecycle::new(Duration::from_secs(2))?;
     screen::say(format!(
         "a simulated market at http://{address}, from {start}, {}\n{}\
          to follow it, in another terminal:\n{}\n  auspex serve",
@@ -106,7 +107,6 @@ pub(crate) async fn run(args: Args, context: Context) -> anyhow::Result<ExitCode
         end.map(|end| format!("what is recorded ends at {end}; nothing trades after that\n")).unwrap_or_default(),
         exports(address)
     ))?;
-    let mut lifecycle = Lifecycle::new(Duration::from_secs(2));
     let token = lifecycle.token();
     let serving = Arc::clone(&exchange);
     lifecycle.spawn("the simulated market", async move {

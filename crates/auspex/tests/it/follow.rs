@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::bench::Bench;
 use crate::serve::Listening;
 
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
 /// Points a home at a simulated market.
 fn follow(bench: &Bench, market: &str) {
     let settings = format!(
@@ -58,13 +61,17 @@ fn promise_4_what_is_followed_by_settings_alone_makes_a_simulated_ledger() {
     let ran = bench.run(&["serve", "--port", "0"]);
     assert!(ran.code == 1 && ran.stderr.contains("another --run"), "{}", ran.stderr);
     market.terminate();
+
+    // What a simulated market told is not gone on with by a real one.
+    follow(&bench, NOWHERE);
+    let ran = bench.run(&["serve", "--port", "0"]);
+    assert!(ran.code == 1 && ran.stderr.contains("another --home"), "{}", ran.stderr);
 }
 
 #[test]
 fn promise_8_without_any_network_it_serves_what_it_has_and_says_so() {
     let bench = Bench::following();
-    let nowhere = "http://127.0.0.1:9";
-    follow(&bench, nowhere);
+    follow(&bench, NOWHERE);
     let serve = Listening::start(&bench, &["serve", "--port", "0"], false);
     // The one that stands behind another has not been asked yet.
     let asked = ["binance", "binanceus", "yahoo", "fred"];

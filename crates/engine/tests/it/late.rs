@@ -3,7 +3,7 @@
 use engine::ledger::{Verdict, verify_stored};
 use engine::{Engine, Settings};
 use jiff::{SignedDuration, Timestamp};
-use market::{Adjustment, Bar, Timeframe};
+use market::{Adjustment, Asset, AssetKind, Bar, Timeframe};
 use storage::{ScoreQuery, SeriesKey, Store};
 
 use crate::home::{Home, at, coin, key, next_bar, seconds, settings, symbol, walk};
@@ -147,6 +147,36 @@ async fn promise_8_a_source_that_is_ahead_again_stands_for_its_asset_again() {
     assert_eq!(stands(), "first");
     let issued = engine.issued(&symbol("AAA"), Timeframe::H1).unwrap();
     assert!(engine.rederive(&issued.hash.short()).await.unwrap().is_identical());
+}
+
+#[tokio::test]
+async fn promise_2_an_index_that_is_told_after_the_close_is_read_by_the_next_day_and_costs_this_one_nothing() {
+    let home = Home::new().await;
+    let end = at("2024-03-01T21:00:00Z");
+    let days = |seed| walk(market::Calendar::Nyse, Timeframe::D1, 302, end, seed);
+    let told = |bar: Bar| Bar { known_at: bar.close_time + SignedDuration::from_mins(15), ..bar };
+    let (prices, index): (Vec<Bar>, Vec<Bar>) = (days(1), days(2).into_iter().map(told).collect());
+    for (name, kind, bars) in [("AAPL", AssetKind::Equity, &prices), ("VIX", AssetKind::Index, &index)] {
+        home.store.put_assets(&[Asset { kind, quote: "USD".to_owned(), ..coin(name) }]).await.unwrap();
+        home.store.put_bars(&key(name, Timeframe::D1), &bars[..300]).await.unwrap();
+    }
+    let (engine, clock) = home.engine(prices[299].close_time + SignedDuration::from_hours(1)).await;
+    engine.run_once().await.unwrap();
+    let mut issued = Vec::new();
+    for day in [300, 301] {
+        clock.set(index[day].known_at);
+        engine.receive_bars(&key("VIX", Timeframe::D1), &[index[day]]).await.unwrap();
+        engine.run_once().await.unwrap();
+        clock.set(index[day].known_at + seconds(30));
+        engine.receive_bars(&key("AAPL", Timeframe::D1), &[prices[day]]).await.unwrap();
+        assert_eq!(engine.run_once().await.unwrap().missed, 0);
+        issued.push(engine.issued(&symbol("AAPL"), Timeframe::D1).expect("the day is forecast"));
+        assert_eq!(issued.last().unwrap().forecast.as_of, prices[day].close_time);
+    }
+    for issued in issued {
+        let again = engine.rederive(&issued.hash.short()).await.unwrap();
+        assert!(again.is_identical(), "{again:?}");
+    }
 }
 
 #[tokio::test]
