@@ -213,6 +213,12 @@ impl Sheet {
         hours
     }
 
+    /// The bars of the last step, by symbol.
+    pub(crate) fn last_bars(&self) -> Vec<(Symbol, Bar)> {
+        let last = |line: &Line| line.tail.last().copied().filter(|bar| Some(bar.close_time) == self.last_step);
+        self.lines.iter().filter_map(|line| Some((line.asset.symbol.clone(), last(line)?))).collect()
+    }
+
     /// When what waits for its step became known.
     pub(crate) fn waiting_known_at(&self) -> impl Iterator<Item = Timestamp> {
         let bars = self.waiting.values().flatten().map(|(_, bar)| bar);

@@ -1,9 +1,10 @@
 //! What happens over time: data come in, models are trained, forecasts are issued, matured and scored.
 //!
 //! Read [`engine`] first: it holds the state and the one step ([`Engine::run_once`]) that everything repeats. Then the
-//! parts of that step, in the order of the flow: [`assemble`] and [`ingest`] (bars into panels), [`train`], [`issue`],
-//! [`resolve`], [`schedule`]; what comes out of it: [`body`] and [`ledger`] (what is kept), [`track`] (what it amounts
-//! to), `shown` and [`views`] (what others may see); and [`replay`], which drives the step through recorded history.
+//! parts of that step, in the order of the flow: `load` and `receive` (what is and what comes), [`assemble`] and [`ingest`]
+//! (bars into panels), [`train`], [`issue`], [`resolve`], [`schedule`]; what comes out of it: [`body`] and [`ledger`] (what
+//! is kept), [`track`] (what it amounts to), `shown` and [`views`] (what others may see); and [`replay`], which drives the
+//! step through recorded history.
 //!
 //! This crate knows no HTTP status codes and no command line. All time comes through [`market::Clock`].
 
@@ -14,6 +15,8 @@ mod desk;
 pub mod ingest;
 pub mod issue;
 pub mod live;
+mod load;
+mod receive;
 mod release;
 mod resolve;
 mod schedule;
