@@ -256,7 +256,7 @@ impl ApiState {
         as_of: Timestamp,
     ) -> Result<f64, Problem> {
         let splits = self.splits(asset, timeframe).await?;
-        Ok(market::adjustment::split_factor(&splits, as_of, self.now()))
+        Ok(market::adjustment::split_factor(splits.iter(), as_of, self.now()))
     }
 
     /// Brings scored cases of an asset from the terms of their target times to those of today.
@@ -269,7 +269,7 @@ impl ApiState {
         let (splits, now) = (self.splits(asset, timeframe).await?, self.now());
         if !splits.is_empty() {
             for row in &mut rows {
-                let factor = market::adjustment::split_factor(&splits, row.target_time, now);
+                let factor = market::adjustment::split_factor(splits.iter(), row.target_time, now);
                 row.price *= factor;
                 row.score.reference_price *= factor;
             }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use forecast::{Panel, PanelBar};
 use jiff::{SignedDuration, Timestamp};
 use market::adjustment::split_factor;
-use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Symbol, Timeframe};
+use market::{Action, ActionKind, Adjustment, Asset, AssetClass, AssetKind, Bar, Symbol, Timeframe};
 use storage::{BarQuery, SeriesInfo, SeriesKey, Store};
 
 use crate::error::{EngineError, Result};
@@ -74,6 +74,13 @@ pub(crate) const fn natural_view(key: &SeriesKey, class: AssetClass) -> Adjustme
         (Adjustment::Raw, AssetClass::Stocks) => Adjustment::Split,
         (stored, _) => stored,
     }
+}
+
+/// The hours that the days of a column are made of.
+struct Hours {
+    column: usize,
+    key: SeriesKey,
+    bars: Vec<Bar>,
 }
 
 /// Which of the stored rows a panel walks over.
@@ -179,20 +186,22 @@ impl<'a> Reader<'a> {
         let (panel, index_waiting) = build(class, base, &columns, index_bars, &hours)?;
         let index_read = &index_bars[..index_bars.len() - index_waiting.len()];
         let index_through = index_bars.last().map(|bar| bar.open_time);
-        let rows = columns.iter().flat_map(|column| &column.bars).chain(index_read);
-        let known_at = rows.chain(hours.iter().flat_map(|(_, bars)| bars)).map(|bar| bar.known_at).max();
-        let known_at = known_at.max(self.joined_at(columns.iter().chain(&index)));
+        let bars = columns.iter().flat_map(|column| &column.bars).chain(index_read);
+        let bars = bars.chain(hours.iter().flat_map(|hours| &hours.bars)).map(|bar| bar.known_at);
+        let is_split = |action: &&Action| matches!(action.kind, ActionKind::Split { .. });
+        let actions = columns.iter().flat_map(|column| &column.actions).filter(is_split).map(|action| action.known_at);
+        let keys = columns.iter().chain(&index).map(|column| &column.key).chain(hours.iter().map(|hours| &hours.key));
+        let known_at = bars.chain(actions).chain(self.joined_at(keys)).max();
         let index = index.map(|column| column.key);
         Ok(Assembled { panel, columns, waiting, index, index_waiting, index_through, known_at })
     }
 
-    /// When the last of the series of `columns` joined.
-    fn joined_at<'c>(&self, columns: impl Iterator<Item = &'c Column>) -> Option<Timestamp> {
+    /// When the last of some series joined.
+    fn joined_at<'c>(&self, keys: impl Iterator<Item = &'c SeriesKey>) -> Option<Timestamp> {
         if !self.walk.since_joined {
             return None;
         }
-        let info = |column: &Column| self.series.iter().find(|info| info.key == column.key);
-        columns.filter_map(info).filter_map(|info| info.joined_at).max()
+        keys.filter_map(|key| self.series.iter().find(|info| info.key == *key)).filter_map(|info| info.joined_at).max()
     }
 
     async fn column(&self, asset: &Asset, base: Timeframe, wanted: Option<Adjustment>) -> Result<Option<Column>> {
@@ -214,8 +223,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The hours of a daily panel's coins: (column, bars), where they are stored.
-    async fn hours(&self, columns: &[Column]) -> Result<Vec<(usize, Vec<Bar>)>> {
+    /// The hours of a daily panel's coins, where they are stored.
+    async fn hours(&self, columns: &[Column]) -> Result<Vec<Hours>> {
         let mut hours = Vec::new();
         for (index, column) in columns.iter().enumerate() {
             if let Some(key) = self.primary(&column.asset.symbol, Timeframe::H1).await? {
@@ -223,7 +232,7 @@ impl<'a> Reader<'a> {
                 if let Some(through) = self.walk.hours_through {
                     bars.truncate(bars.partition_point(|bar| bar.close_time <= through));
                 }
-                hours.push((index, bars));
+                hours.push(Hours { column: index, key, bars });
             }
         }
         Ok(hours)
@@ -296,7 +305,7 @@ fn build(
     base: Timeframe,
     columns: &[Column],
     index: &[Bar],
-    hours: &[(usize, Vec<Bar>)],
+    hours: &[Hours],
 ) -> Result<(Panel, Vec<Bar>)> {
     let fail = EngineError::forecast;
     let mut panel = Panel::new(class, base).map_err(fail("begin a panel"))?;
@@ -312,7 +321,7 @@ fn build(
         }
     }
     let mut index = index.iter().peekable();
-    let mut hours: Vec<_> = hours.iter().map(|(asset, bars)| (*asset, bars.iter().peekable())).collect();
+    let mut hours: Vec<_> = hours.iter().map(|hours| (hours.column, hours.bars.iter().peekable())).collect();
     for (close_time, step) in steps {
         while let Some(bar) = index.next_if(|bar| bar.known_at <= close_time) {
             panel.push_volatility_index(bar).map_err(fail("add the volatility index to a panel"))?;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use forecast::{ModelSet, Panel, PanelBar};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use market::{Action, Adjustment, Asset, AssetClass, AssetKind, Bar, Calendar, Symbol, Timeframe};
 use storage::{EventKind, SeriesKey};
 
@@ -143,6 +143,8 @@ impl Sheet {
         }
         let step = self.waiting.entry(bar.close_time).or_default();
         match step.iter_mut().find(|(other, _)| *other == line) {
+            // What the close did not know yet is not read by its step.
+            Some(_) if bar.known_at > bar.close_time => return false,
             Some((_, waiting)) => *waiting = bar,
             None => step.push((line, bar)),
         }
@@ -169,7 +171,8 @@ impl Sheet {
                 PanelBar { asset: *asset, bar, split_ratio: split_ratio(line, bar) }
             })
             .collect();
-        for bar in self.index_waiting.extract_if(.., |bar| bar.known_at <= close_time) {
+        let n_known = self.index_waiting.iter().take_while(|bar| bar.known_at <= close_time).count();
+        for bar in self.index_waiting.drain(..n_known) {
             let pushed = self.panel.push_volatility_index(&bar);
             pushed.map_err(EngineError::forecast("add the volatility index to a panel"))?;
             self.known_at = self.known_at.max(Some(bar.known_at));
@@ -261,7 +264,8 @@ fn line(column: Column) -> Line {
 fn split_ratio(line: &Line, bar: &Bar) -> f64 {
     match line.tail.last() {
         Some(before) if line.key.adjustment == Adjustment::Raw => {
-            market::adjustment::split_factor(&line.actions, before.close_time, bar.open_time)
+            let known = line.actions.iter().filter(|action| action.known_at <= bar.close_time);
+            market::adjustment::split_factor(known, before.close_time, bar.open_time)
         }
         _ => 1.0,
     }
@@ -272,23 +276,18 @@ impl Desk {
     ///
     /// While the next step can still be taken in time it is assembled as of that, and only if the step must read what is
     /// in the backlog: a row that became known later would make its forecasts impossible.
-    pub(crate) fn assembles_as_of(&self, key: SheetKey, now: Timestamp, patience: SignedDuration) -> Option<Timestamp> {
-        let since = self.backlog.since(key)?;
+    pub(crate) fn assembles_as_of(&self, key: SheetKey, now: Timestamp) -> Option<Timestamp> {
+        let since = self.backlog.since(key).filter(|since| *since <= now)?;
         let sheet = self.sheets.get(&key);
         if self.backlog.is_held(key, sheet.is_none(), now) {
             return None;
         }
-        let Some((sheet, last_step)) = sheet.and_then(|sheet| Some((sheet, sheet.last_step?))) else {
-            return Some(now);
-        };
+        let Some(last_step) = sheet.and_then(|sheet| sheet.last_step) else { return Some(now) };
         let (class, base) = key;
         if let Some(next) = Calendar::of(class).bar_closing_after(base, last_step).map(|span| span.close_time)
-            && next <= now
+            && (next..=next + base.grace(class)).contains(&now)
         {
-            let has_come = sheet.waiting.contains_key(&next) && now <= next + base.grace(class);
-            if has_come || now < next + patience {
-                return (since <= next).then_some(next);
-            }
+            return (since <= next).then_some(next);
         }
         // What is due is made from the panel as it is.
         let is_due = |slot: &Slot| {
@@ -316,7 +315,7 @@ impl Desk {
         }
         let in_time = match asset.kind {
             AssetKind::Index => self.receive_index(key, &bar),
-            _ => self.receive_bar((asset.class(), key.timeframe), key, bar, now),
+            _ => self.receive_bar(asset, key, bar, now),
         };
         if !in_time {
             for reader in readers(asset, key.timeframe) {
@@ -326,16 +325,15 @@ impl Desk {
     }
 
     /// `false` when the panel must be assembled anew to hold the bar.
-    fn receive_bar(&mut self, of: SheetKey, key: &SeriesKey, bar: Bar, now: Timestamp) -> bool {
-        let Some(sheet) = self.sheets.get_mut(&of) else { return false };
+    fn receive_bar(&mut self, asset: &Asset, key: &SeriesKey, bar: Bar, now: Timestamp) -> bool {
+        let Some(sheet) = self.sheets.get_mut(&(asset.class(), key.timeframe)) else { return false };
         match sheet.panel.asset(&key.symbol) {
             Some(line) if sheet.lines[line].key == *key => sheet.receive(line, bar),
             Some(line) => {
-                // Another series stands for the asset until the panel is assembled anew: soon, when this one is ahead. The
-                // bars of other assets that close with this one are waited for.
-                if sheet.newest_of(line).is_none_or(|newest| newest < bar.close_time) {
-                    self.backlog.add(of, bar.known_at);
-                    self.backlog.hold(of, now);
+                // Another series stands for the asset until the panel is assembled anew: soon, when this one has come as
+                // far. The bars of other assets that close with this one are waited for.
+                if sheet.newest_of(line).is_none_or(|newest| newest <= bar.close_time) {
+                    self.set_aside(asset, key.timeframe, &[bar.known_at], now);
                 }
                 true
             }
@@ -357,6 +355,12 @@ impl Desk {
         in_time
     }
 
+    /// Whether a panel reads a series.
+    pub(crate) fn reads(&self, key: &SeriesKey) -> bool {
+        let is_line = |sheet: &Sheet| sheet.line(&key.symbol).is_some_and(|(_, line)| line.key == *key);
+        self.sheets.values().any(|sheet| sheet.index.as_ref() == Some(key) || is_line(sheet))
+    }
+
     /// The newest step that read an asset.
     pub(crate) fn last_step_of(&self, symbol: &Symbol) -> Option<Timestamp> {
         let read = self.sheets.values().filter(|sheet| sheet.panel.asset(symbol).is_some());
@@ -368,7 +372,10 @@ impl Desk {
         for (key, sheet) in &mut self.sheets {
             if let Some(line) = sheet.lines.iter_mut().find(|line| line.asset.symbol == *symbol) {
                 line.actions = known.to_vec();
-                let is_late = |action: &&Action| sheet.last_step.is_some_and(|last| action.effective_at() < last);
+                let is_late = |action: &&Action| {
+                    let effective_at = action.effective_at();
+                    effective_at < action.known_at || sheet.last_step.is_some_and(|last| effective_at < last)
+                };
                 for action in came.iter().filter(is_late) {
                     self.backlog.add(*key, action.known_at);
                 }

@@ -166,7 +166,7 @@ impl Engine {
                 Patience::HalfTheGrace => key.1.grace(key.0) / 2,
                 Patience::None => SignedDuration::ZERO,
             };
-            let as_of = self.desk().assembles_as_of(key, now, patience);
+            let as_of = self.desk().assembles_as_of(key, now);
             if let Some(as_of) = as_of {
                 self.assemble_anew(key, as_of).await?;
             }

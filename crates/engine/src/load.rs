@@ -4,29 +4,31 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use market::{Asset, AssetClass, Origin, Remark, RemarkKind, Timeframe};
-use storage::EventKind;
+use market::{Asset, AssetClass, Origin, Remark, RemarkKind, Symbol, Timeframe};
+use storage::SeriesInfo;
 use tracing::{debug, info};
 
 use crate::assemble::{Assembled, Walk, assemble};
-use crate::desk::{Desk, Line, Sheet, SheetKey};
+use crate::desk::{Desk, Line, Sheet, SheetKey, readers};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::issue::issued_from_row;
 use crate::release::Releases;
 
+/// All sheets there may be; days of coins come after the hours they are made of.
+const SHEETS: [SheetKey; 4] = [
+    (AssetClass::Crypto, Timeframe::H1),
+    (AssetClass::Crypto, Timeframe::D1),
+    (AssetClass::Stocks, Timeframe::H1),
+    (AssetClass::Stocks, Timeframe::D1),
+];
+
 impl Engine {
-    /// Reads everything from the store anew.
+    /// Reads everything from the store, once.
     pub(crate) async fn load(&self) -> Result<()> {
         let now = self.clock.now();
         let assets: Arc<[Asset]> = self.store.assets().await?.into();
-        let mut releases = HashMap::new();
-        for asset in assets.iter().filter(|asset| asset.class() == AssetClass::Macro) {
-            let observations = self.store.observations(&asset.source_symbol, now).await?;
-            if let Some(series) = Releases::new(asset.clone(), observations) {
-                releases.insert(asset.symbol.clone(), series);
-            }
-        }
+        let releases = self.read_releases(&assets, now).await?;
         let mut issued = HashMap::new();
         for row in self.store.latest_forecasts(&self.settings.chain).await? {
             let entry = issued_from_row(&self.settings.chain, &row)?;
@@ -35,26 +37,17 @@ impl Engine {
         let covered = self.covered_slots(&issued).await?;
         let scheduled = self.store.head(&self.settings.chain).await?.is_some();
         let mut sheets = BTreeMap::new();
-        for class in [AssetClass::Crypto, AssetClass::Stocks] {
-            for base in [Timeframe::H1, Timeframe::D1] {
-                let hours: Option<&Sheet> = sheets.get(&(class, Timeframe::H1));
-                let hours_through = hours.and_then(|sheet| sheet.last_step);
-                if let Some(assembled) = self.assemble_sheet(&assets, (class, base), now, None, hours_through).await? {
-                    let model = self.readable_model(class, base, now).await?;
-                    sheets.insert((class, base), Sheet::new(assembled, model));
-                }
+        for (class, base) in SHEETS {
+            let hours: Option<&Sheet> = sheets.get(&(class, Timeframe::H1));
+            let hours_through = hours.and_then(|sheet| sheet.last_step);
+            if let Some(assembled) = self.assemble_sheet(&assets, (class, base), now, None, hours_through).await? {
+                let model = self.readable_model(class, base, now).await?;
+                sheets.insert((class, base), Sheet::new(assembled, model));
             }
         }
-        let mut switches = Vec::new();
-        {
-            let mut desk = self.desk_mut();
-            for (key, sheet) in &sheets {
-                switches.extend(desk.sheets.get(key).into_iter().flat_map(|before| switched(*key, before, sheet)));
-            }
-            let backlog = Default::default();
-            *desk = Desk { assets, sheets, releases, issued, covered, scheduled, backlog };
-        }
-        self.note_switches(switches).await;
+        let series = self.store.series().await?;
+        *self.desk_mut() = Desk { assets, sheets, releases, issued, covered, scheduled, ..Desk::default() };
+        self.expect_joining(&series, now);
         Ok(())
     }
 
@@ -80,7 +73,9 @@ impl Engine {
             let mut sheet = Sheet::new(assembled, model);
             if let Some(before) = before {
                 switches.extend(switched(key, &before, &sheet));
-                for known_at in before.waiting_known_at().filter(|known_at| *known_at > as_of) {
+                // What was there and became known later than this is read again when it counts.
+                let held = before.waiting_known_at().chain(before.known_at);
+                for known_at in held.filter(|known_at| *known_at > as_of) {
                     desk.backlog.add(key, known_at);
                 }
                 sheet.model = before.model;
@@ -126,23 +121,60 @@ impl Engine {
         }
     }
 
-    /// Reads everything from the store anew, between two steps: after rows came past this engine.
+    /// Takes up what others put into the store, between two steps: assets, releases, models, and rows of any time. A panel
+    /// whose next step can still be taken in time reads what that step may read, and the rest after it.
     ///
     /// # Errors
     /// As [`Engine::open`]'s.
     pub async fn reload(&self) -> Result<()> {
         let _one_at_a_time = self.stepping.lock().await;
-        self.load().await?;
-        self.tell_all();
+        let now = self.clock.now();
+        let assets: Arc<[Asset]> = self.store.assets().await?.into();
+        let releases = self.read_releases(&assets, now).await?;
+        let series = self.store.series().await?;
+        {
+            let mut desk = self.desk_mut();
+            for key in SHEETS {
+                desk.backlog.add(key, Timestamp::MIN);
+                desk.backlog.add(key, now);
+            }
+            (desk.assets, desk.releases) = (assets, releases);
+        }
+        self.expect_joining(&series, now);
+        for key in SHEETS {
+            let as_of = self.desk().assembles_as_of(key, now);
+            if let Some(as_of) = as_of {
+                self.assemble_anew(key, as_of).await?;
+            }
+            let model = self.readable_model(key.0, key.1, now).await?;
+            if let (Some(sheet), Some(model)) = (self.desk_mut().sheets.get_mut(&key), model) {
+                sheet.model = Some(model);
+            }
+        }
         Ok(())
     }
 
-    /// Tells everyone of every series anew, so that no answer made before stays.
-    fn tell_all(&self) {
-        let closed: Vec<EventKind> = self.desk().sheets.values().flat_map(Sheet::newest_closes).collect();
-        for kind in closed {
-            self.events.publish(kind);
+    /// Remembers the series that have not joined yet, and when they will.
+    fn expect_joining(&self, series: &[SeriesInfo], now: Timestamp) {
+        let mut desk = self.desk_mut();
+        for info in series {
+            let asset = desk.assets.iter().find(|asset| asset.symbol == info.key.symbol);
+            let (Some(asset), Some(joined_at)) = (asset, info.joined_at.filter(|at| *at > now)) else { continue };
+            for reader in readers(asset, info.key.timeframe) {
+                desk.backlog.add(*reader, joined_at);
+            }
         }
+    }
+
+    async fn read_releases(&self, assets: &[Asset], now: Timestamp) -> Result<HashMap<Symbol, Releases>> {
+        let mut releases = HashMap::new();
+        for asset in assets.iter().filter(|asset| asset.class() == AssetClass::Macro) {
+            let observations = self.store.observations(&asset.source_symbol, now).await?;
+            if let Some(series) = Releases::new(asset.clone(), observations) {
+                releases.insert(asset.symbol.clone(), series);
+            }
+        }
+        Ok(releases)
     }
 }
 

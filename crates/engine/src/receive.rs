@@ -1,7 +1,7 @@
 //! What comes in: stored first, dated by when a step could know it, and handed to the desk.
 
 use jiff::{SignedDuration, Timestamp};
-use market::{Action, Asset, AssetKind, Bar, Observation, Remark, Symbol, Timeframe};
+use market::{Action, Asset, Bar, Observation, Remark, Symbol, Timeframe};
 use storage::{EventKind, SeriesKey};
 use tracing::{debug, warn};
 
@@ -73,7 +73,8 @@ impl Engine {
         let _one_at_a_time = self.stepping.lock().await;
         let bars = self.dated(asset, key, bars);
         self.noting(self.store.put_bars(key, &bars).await)?;
-        if awaited {
+        let is_read = self.desk().reads(key);
+        if awaited || is_read {
             let now = self.clock.now();
             let known_at: Vec<Timestamp> = bars.iter().map(|bar| bar.known_at).collect();
             self.desk_mut().set_aside(asset, key.timeframe, &known_at, now);
@@ -86,12 +87,10 @@ impl Engine {
         self.last_step(asset, timeframe).is_some_and(|last| close_time <= last)
     }
 
-    /// The newest step of the panels that take an asset's bars of a length as steps of their own, or as the index beside.
+    /// The newest step of the panels that read an asset's bars of a length.
     fn last_step(&self, asset: &Asset, timeframe: Timeframe) -> Option<Timestamp> {
         let desk = self.desk();
         let read = readers(asset, timeframe).iter();
-        // A day of coins reads their hours, which are dated by their own step.
-        let read = read.filter(|(_, base)| asset.kind == AssetKind::Index || *base == timeframe);
         read.filter_map(|key| desk.sheets.get(key)?.last_step).max()
     }
 

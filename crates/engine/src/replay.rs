@@ -141,7 +141,12 @@ impl Replay {
     async fn arrivals(&self, engine: &Engine) -> Result<BTreeMap<Timestamp, Arrivals>> {
         let mut arrivals: BTreeMap<Timestamp, Arrivals> = BTreeMap::new();
         let within = |instant: Timestamp| instant > self.from && instant <= self.to;
-        let series = engine.store().series().await?;
+        let mut series = engine.store().series().await?;
+        // Of several at one instant the one that stands for its asset comes first: the others tell nothing new then.
+        series.sort_by(|a, b| {
+            let order = |info: &SeriesInfo| (info.key.adjustment, info.joined_at);
+            order(a).cmp(&order(b)).then_with(|| a.key.cmp(&b.key))
+        });
         for asset in engine.assets().iter() {
             // All its sources: the engine takes what is of the series it follows.
             let base = |info: &&SeriesInfo| matches!(info.key.timeframe, Timeframe::H1 | Timeframe::D1);

@@ -88,7 +88,7 @@ pub fn view(
 /// What a price of before `from` is multiplied by to stand in the terms in force at `to`: the splits whose ex-date
 /// opened in `(from, to]`.
 #[must_use]
-pub fn split_factor(actions: &[Action], from: Timestamp, to: Timestamp) -> f64 {
+pub fn split_factor<'a>(actions: impl IntoIterator<Item = &'a Action>, from: Timestamp, to: Timestamp) -> f64 {
     let factor = |factor: f64, action: &Action| match action.kind {
         ActionKind::Split { numerator, denominator }
             if (from < action.effective_at()) && (action.effective_at() <= to) =>
@@ -97,7 +97,7 @@ pub fn split_factor(actions: &[Action], from: Timestamp, to: Timestamp) -> f64 {
         }
         _ => factor,
     };
-    actions.iter().fold(1.0, factor)
+    actions.into_iter().fold(1.0, factor)
 }
 
 #[cfg(test)]

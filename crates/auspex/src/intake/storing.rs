@@ -57,7 +57,8 @@ impl<'a> Storing<'a> {
                 let span = |bar: &Bar| Span { open_time: bar.open_time, close_time: bar.close_time };
                 let spans: Vec<Span> = batch.bars.iter().map(span).collect();
                 if self.is_lived_in && !self.touched.contains_key(&key) {
-                    store.join_series(&key, self.now).await?;
+                    // A server that is at work takes it up within that time.
+                    store.join_series(&key, self.now + SignedDuration::from_mins(1)).await?;
                 }
                 let put = put_bars(&*store, &key, batch.bars, self.now).await.map_err(of_batch);
                 let put = put.with_context(|| format!("failed to store {} bars of {}", key.timeframe, key.symbol))?;

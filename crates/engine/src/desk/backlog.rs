@@ -2,7 +2,7 @@
 //! reads. Their panels are assembled anew before the first step that could know them, and not before the steps that could
 //! not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,11 +18,10 @@ pub(crate) struct Backlog {
 }
 
 /// Of one sheet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Rows {
-    /// The first and the last instant at which one of them became known.
-    since: Timestamp,
-    until: Timestamp,
+    /// The instants at which they became known.
+    known_at: BTreeSet<Timestamp>,
     /// Since when it is waited for whoever put them there and may put more.
     held_since: Option<Timestamp>,
 }
@@ -30,8 +29,7 @@ struct Rows {
 impl Backlog {
     /// Adds rows that became known at an instant.
     pub(crate) fn add(&mut self, key: SheetKey, known_at: Timestamp) {
-        let rows = self.sheets.entry(key).or_insert(Rows { since: known_at, until: known_at, held_since: None });
-        (rows.since, rows.until) = (rows.since.min(known_at), rows.until.max(known_at));
+        self.sheets.entry(key).or_default().known_at.insert(known_at);
     }
 
     /// Waits for more of what was added.
@@ -57,7 +55,7 @@ impl Backlog {
 
     /// The instant from which on steps of a sheet must read what is here; `None` when there is nothing.
     pub(crate) fn since(&self, key: SheetKey) -> Option<Timestamp> {
-        self.sheets.get(&key).map(|rows| rows.since)
+        self.sheets.get(&key)?.known_at.first().copied()
     }
 
     /// Whether more is waited for. Where nothing is forecast yet nothing is late: it begins when all has come that was
@@ -75,9 +73,10 @@ impl Backlog {
     /// Takes out what became known by `as_of`: a panel reads it now.
     pub(crate) fn read(&mut self, key: SheetKey, as_of: Timestamp) {
         let Some(rows) = self.sheets.get_mut(&key) else { return };
-        match rows.until <= as_of {
-            true => drop(self.sheets.remove(&key)),
-            false => rows.since = rows.since.max(as_of + SignedDuration::from_micros(1)),
+        rows.known_at = rows.known_at.split_off(&as_of);
+        rows.known_at.remove(&as_of);
+        if rows.known_at.is_empty() {
+            self.sheets.remove(&key);
         }
     }
 }

@@ -35,6 +35,9 @@ const TAKE_UP: Duration = Duration::from_secs(60);
 /// What cannot succeed is tried again so often.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(1);
 
+/// A source may pass over hosts that do not serve this place, and says so without asking them.
+const RESTRICTED: SignedDuration = SignedDuration::from_mins(5);
+
 /// How many of the newest days of two sources are compared.
 const COMPARED: u32 = 20;
 
@@ -295,9 +298,10 @@ impl Keeper {
                     warn!("{} does not answer: {reason}; it is asked again", self.name());
                     self.note_source(RemarkKind::Down, reason).await;
                 }
-                let pause = match (failure.is_transient(), failure.retry_after()) {
-                    (false, _) => Some(HOPELESS),
-                    (true, after) => after.and_then(|after| SignedDuration::try_from(after).ok()),
+                let pause = match &failure {
+                    Failure::Restricted { .. } => Some(RESTRICTED),
+                    failure if !failure.is_transient() => Some(HOPELESS),
+                    failure => failure.retry_after().and_then(|after| SignedDuration::try_from(after).ok()),
                 };
                 if !failure.is_transient() {
                     self.followers[place].give_up();
@@ -350,7 +354,7 @@ impl Keeper {
         let stands_behind = self.followers[place].stands_behind.is_some();
         if window.first || stands_behind {
             // One that stands behind matters to panels only when it is ahead.
-            let ahead = !stands_behind || newest > self.board.newest(&key.symbol, key.timeframe);
+            let ahead = !stands_behind || newest >= self.board.newest(&key.symbol, key.timeframe);
             let ahead = ahead && !fresh.bars.is_empty() && key.timeframe >= Timeframe::H1;
             // What is added to a past later may be late.
             match window.first {
