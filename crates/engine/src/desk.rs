@@ -331,9 +331,13 @@ impl Desk {
             Some(line) if sheet.lines[line].key == *key => sheet.receive(line, bar),
             Some(line) => {
                 // Another series stands for the asset until the panel is assembled anew: soon, when this one has come as
-                // far. The bars of other assets that close with this one are waited for.
-                if sheet.newest_of(line).is_none_or(|newest| newest <= bar.close_time) {
-                    self.set_aside(asset, key.timeframe, &[bar.known_at], now);
+                // far. Where it is ahead, the bars of other assets that close with this one are waited for.
+                let newest = sheet.newest_of(line);
+                for reader in readers(asset, key.timeframe).iter().filter(|_| newest <= Some(bar.close_time)) {
+                    self.backlog.add(*reader, bar.known_at);
+                    if newest < Some(bar.close_time) {
+                        self.backlog.hold(*reader, now);
+                    }
                 }
                 true
             }
