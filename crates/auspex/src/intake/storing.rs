@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use market::calendar::end_of_day_new_york;
 use market::{Action, ActionKind, Asset, AssetKind, Bar, ChainId, Observation, Span, Symbol};
-use storage::{BarQuery, PutSummary, SeriesKey, Store, StoreError};
+use storage::{BarQuery, EntryQuery, PutSummary, SeriesKey, Store, StoreError};
 
 use super::Summary;
 use super::reader::{Batch, Reading};
@@ -41,7 +41,8 @@ struct Touched {
 impl<'a> Storing<'a> {
     pub(super) async fn begin(opened: &'a mut Opened, reading: &Reading, now: Timestamp) -> anyhow::Result<Self> {
         let (source, add_series) = (reading.source.clone(), reading.add_series);
-        let is_lived_in = opened.store.head(&ChainId::live()).await?.is_some();
+        let query = EntryQuery { kind: Some("forecast"), limit: 1, ..EntryQuery::default() };
+        let is_lived_in = !opened.store.entries(&ChainId::live(), &query).await?.is_empty();
         Ok(Self { opened, source, add_series, now, is_lived_in, touched: BTreeMap::new() })
     }
 
