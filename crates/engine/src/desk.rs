@@ -38,6 +38,14 @@ pub(crate) struct Desk {
 /// A class at a base timeframe.
 pub(crate) type SheetKey = (AssetClass, Timeframe);
 
+/// All sheets there may be; days of coins come after the hours they are made of.
+pub(crate) const SHEETS: [SheetKey; 4] = [
+    (AssetClass::Crypto, Timeframe::H1),
+    (AssetClass::Crypto, Timeframe::D1),
+    (AssetClass::Stocks, Timeframe::H1),
+    (AssetClass::Stocks, Timeframe::D1),
+];
+
 /// The sheets whose panels read an asset's bars of one length, be they there or not.
 pub(crate) fn readers(asset: &Asset, timeframe: Timeframe) -> &'static [SheetKey] {
     use AssetClass::{Crypto, Stocks};

@@ -1,6 +1,6 @@
 //! The engine: its state, and the one step that everything repeats.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -10,7 +10,7 @@ use storage::{EventKind, Events, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::desk::{Desk, Sheet, SheetKey, Tick};
+use crate::desk::{Desk, SHEETS, Sheet, SheetKey, Tick};
 use crate::error::{EngineError, Result};
 use crate::live::SourceStates;
 use crate::settings::Settings;
@@ -157,11 +157,7 @@ impl Engine {
     /// Lets waiting bars join their panels, shortest bars first; assembles panels anew whose next step must read rows that
     /// came past them.
     async fn push_steps(&self, now: Timestamp, patience: Patience) -> Result<()> {
-        let keys: BTreeSet<SheetKey> = {
-            let desk = self.desk();
-            desk.sheets.keys().copied().chain(desk.backlog.keys()).collect()
-        };
-        for key in keys {
+        for key in SHEETS {
             let patience = match patience {
                 Patience::HalfTheGrace => key.1.grace(key.0) / 2,
                 Patience::None => SignedDuration::ZERO,

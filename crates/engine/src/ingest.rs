@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
-use market::{Asset, AssetKind, Bar, Calendar, Span, Symbol, Timeframe};
-use storage::{BarQuery, EntryQuery, EntryRow, Gap, PutSummary, SeriesInfo, SeriesKey, Store};
+use market::{Asset, AssetKind, Calendar, Span, Symbol, Timeframe};
+use storage::{BarQuery, EntryQuery, EntryRow, Gap, SeriesInfo, SeriesKey, Store};
 
 use crate::body::Body;
 use crate::error::{EngineError, Result};
@@ -50,15 +50,6 @@ pub async fn list_asset(store: &dyn Store, listed: Option<&Asset>, asset: &Asset
         }
     }
     Ok(store.put_assets(std::slice::from_ref(asset)).await?)
-}
-
-/// Stores closed bars of one series.
-///
-/// # Errors
-/// As the store's.
-pub async fn put_bars(store: &dyn Store, key: &SeriesKey, bars: &[Bar]) -> Result<PutSummary> {
-    debug_assert!(bars.iter().all(|bar| bar.known_at >= bar.close_time), "only closed bars are kept");
-    Ok(store.put_bars(key, bars).await?)
 }
 
 /// Compares a stored series with the calendar and records its holes: those seen before and filled since are marked so.

@@ -9,19 +9,11 @@ use storage::SeriesInfo;
 use tracing::{debug, info};
 
 use crate::assemble::{Assembled, Walk, assemble};
-use crate::desk::{Desk, Line, Sheet, SheetKey, readers};
+use crate::desk::{Desk, Line, SHEETS, Sheet, SheetKey, readers};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::issue::issued_from_row;
 use crate::release::Releases;
-
-/// All sheets there may be; days of coins come after the hours they are made of.
-const SHEETS: [SheetKey; 4] = [
-    (AssetClass::Crypto, Timeframe::H1),
-    (AssetClass::Crypto, Timeframe::D1),
-    (AssetClass::Stocks, Timeframe::H1),
-    (AssetClass::Stocks, Timeframe::D1),
-];
 
 impl Engine {
     /// Reads everything from the store, once.
@@ -62,7 +54,7 @@ impl Engine {
         };
         let started = std::time::Instant::now();
         let Some(assembled) = self.assemble_sheet(&assets, key, as_of, through, hours_through).await? else {
-            self.desk_mut().backlog.read(key, Timestamp::MAX);
+            self.desk_mut().backlog.read(key, as_of);
             return Ok(());
         };
         let model = if is_there { None } else { self.readable_model(class, base, as_of).await? };

@@ -65,11 +65,6 @@ impl Backlog {
         held_since.is_some_and(|since| is_new || now.duration_since(since) < HELD)
     }
 
-    /// The sheets that have rows here.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = SheetKey> {
-        self.sheets.keys().copied()
-    }
-
     /// Takes out what became known by `as_of`: a panel reads it now.
     pub(crate) fn read(&mut self, key: SheetKey, as_of: Timestamp) {
         let Some(rows) = self.sheets.get_mut(&key) else { return };

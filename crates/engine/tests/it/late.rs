@@ -75,6 +75,24 @@ async fn promise_2_a_correction_after_the_close_is_read_by_the_next_step_and_cos
 }
 
 #[tokio::test]
+async fn what_joins_in_a_moment_is_taken_up_then_by_a_panel_that_is_not_there_yet() {
+    let home = Home::with_coins(&["AAA"], Timeframe::H1, 400, at(END)).await;
+    let (engine, clock) = home.engine(at(END)).await;
+    engine.run_once().await.unwrap();
+    let stock = Asset { kind: AssetKind::Equity, quote: "USD".to_owned(), ..coin("SSS") };
+    engine.list(&stock).await.unwrap();
+    let days = walk(market::Calendar::Nyse, Timeframe::D1, 300, at("2024-02-28T21:00:00Z"), 3);
+    home.store.join_series(&key("SSS", Timeframe::D1), at(END) + seconds(60)).await.unwrap();
+    home.store.put_bars(&key("SSS", Timeframe::D1), &days).await.unwrap();
+    engine.reload().await.unwrap();
+    engine.run_once().await.unwrap();
+    assert!(engine.quote(&symbol("SSS")).is_none());
+    clock.set(at(END) + seconds(61));
+    engine.run_once().await.unwrap();
+    assert!(engine.quote(&symbol("SSS")).is_some());
+}
+
+#[tokio::test]
 async fn promise_2_a_bar_that_another_source_told_first_was_not_known_from_this_one() {
     // The source that comes first by its name is behind by an hour: another one stands for the asset.
     let home = Home::with_coins(&["AAA", "BBB"], Timeframe::H1, 400, at(END)).await;
